@@ -1,0 +1,126 @@
+#include "core/broker/deeds.hpp"
+
+#include "core/plan/charging.hpp"
+
+namespace gpubroker {
+namespace {
+
+std::string attempt_folder(int attempt) { return "attempts/" + std::to_string(attempt) + "/"; }
+
+Result<Provider*> find_provider(const SupervisorParts& parts, const std::string& name) {
+  const auto at = parts.providers.find(name);
+  if (at != parts.providers.end()) { return at->second; }
+  return Error{.kind = ErrorKind::not_found,
+               .message = "this gpubroker has no provider called " + name,
+               .hint = "`gpubroker version` lists those it has"};
+}
+
+Result<DeedResult> create_gang(const Action& action, Provider& provider) {
+  TRY(std::vector<NodeView> nodes, provider.provisioner().ensure_gang(action.request));
+  return DeedResult{.nodes = std::move(nodes)};
+}
+
+Result<DeedResult> find_checkpoint(const DeedContext& context, const SupervisorParts& parts) {
+  if (context.store.empty()) { return DeedResult{}; }
+  TRY(const auto found, parts.find_checkpoint(context.workload, context.store));
+  if (!found) { return DeedResult{}; }
+  return DeedResult{.checkpoint = found->id, .step = found->step};
+}
+
+Result<DeedResult> start_agent(const Action& action, const DeedContext& context, Provider& provider) {
+  const NodeAddress& node = action.node.address;
+  NodeChannel& channel = provider.channel();
+  const std::string folder = attempt_folder(action.attempt);
+  if (!context.archive.empty()) {
+    TRY([[maybe_unused]] const Ok archive, channel.put_file(node, folder + "workdir.tar", context.archive));
+  }
+  if (!context.secrets.empty()) {
+    TRY([[maybe_unused]] const Ok secrets, channel.put(node, folder + "secrets.json", context.secrets, 0600));
+  }
+  TRY([[maybe_unused]] const Ok spec, channel.put(node, folder + "spec.json", encode_agent_spec(action.spec), 0600));
+  const Command command{.argv = {node.binary, "agent", "--root", node.root, "--attempt", std::to_string(action.attempt)}};
+  TRY([[maybe_unused]] const Ok started, channel.start(node, command, folder + "agent.log"));
+  return DeedResult{};
+}
+
+Result<DeedResult> ask_agent(const Action& action, Provider& provider) {
+  std::string name = action.name;
+  for (char& c : name) {
+    if (c == '/') { c = '-'; }
+  }
+  TRY([[maybe_unused]] const Ok put,
+      provider.channel().put(action.node.address, attempt_folder(action.attempt) + "requests/" + name,
+                             encode_agent_request(action.ask), 0600));
+  return DeedResult{};
+}
+
+Result<DeedResult> settle(const Action& action, const DeedContext& context, Provider& provider) {
+  const NodeView& node = action.node;
+  const Instant from = *node.billed_from;
+  const Instant end = node.ended_at.value_or(from);
+  const Instant billed_end = from + billed_length(action.billing, end - from);
+  TRY(const std::vector<PricePoint> prices, provider.prices().price_history(node.offer, from, billed_end));
+  TRY(const std::vector<ChargePeriod> periods, charge_life(from, end, action.billing, prices));
+  DeedResult result;
+  for (const ChargePeriod& period : periods) {
+    result.charges.push_back({.workload = context.workload,
+                              .attempt = action.attempt,
+                              .node = node.id,
+                              .provider = node.offer.provider,
+                              .region = node.offer.region,
+                              .instance_type = node.offer.instance_type,
+                              .market = std::string(to_string(node.offer.market)),
+                              .owner = context.owner,
+                              .from = period.from,
+                              .to = period.to,
+                              .rate = period.rate,
+                              .amount = period.amount});
+  }
+  return result;
+}
+
+/// Fetches what the node has written since the last look, in pieces.
+void keep_new_output(const NodeAddress& node, const DeedContext& context, int rank, NodeChannel& channel,
+                     const SupervisorParts& parts) {
+  if (!parts.kept_output || !parts.keep_output) { return; }
+  constexpr std::int64_t kPiece = 1 << 20;
+  constexpr int kMostPieces = 64;  // a look ends, however fast the job writes; the next one goes on
+  for (int i = 0; i < kMostPieces; ++i) {
+    const std::int64_t kept = parts.kept_output(context.workload, context.attempt, rank);
+    const Result<std::string> piece =
+        channel.get(node, attempt_folder(context.attempt) + "output.log", kept, kPiece);
+    if (!piece.ok() || piece.value().empty()) { return; }
+    parts.keep_output(context.workload, context.attempt, rank, piece.value());
+    if (static_cast<std::int64_t>(piece.value().size()) < kPiece) { return; }
+  }
+}
+
+}  // namespace
+
+Result<DeedResult> perform(const Action& action, const DeedContext& context, const SupervisorParts& parts) {
+  if (action.kind == Action::Kind::find_checkpoint) { return find_checkpoint(context, parts); }
+  TRY(Provider* const provider, find_provider(parts, action.provider));
+  switch (action.kind) {
+    case Action::Kind::create_gang: return create_gang(action, *provider);
+    case Action::Kind::find_checkpoint: break;
+    case Action::Kind::start_agent: return start_agent(action, context, *provider);
+    case Action::Kind::ask_agent: return ask_agent(action, *provider);
+    case Action::Kind::end_nodes: {
+      TRY([[maybe_unused]] const Ok ended, provider->provisioner().terminate(action.nodes));
+      return DeedResult{};
+    }
+    case Action::Kind::settle: return settle(action, context, *provider);
+  }
+  return DeedResult{};
+}
+
+Result<AgentReport> look_at_agent(const NodeAddress& node, const DeedContext& context, int rank, NodeChannel& channel,
+                                  const SupervisorParts& parts) {
+  constexpr std::int64_t kMostReport = 1 << 20;
+  TRY(const std::string text, channel.get(node, attempt_folder(context.attempt) + "report.json", 0, kMostReport));
+  TRY(AgentReport report, parse_agent_report(text));
+  keep_new_output(node, context, rank, channel, parts);
+  return report;
+}
+
+}  // namespace gpubroker

@@ -1,0 +1,123 @@
+#include "core/broker/gang.hpp"
+
+#include <algorithm>
+
+namespace gpubroker {
+namespace {
+
+using std::chrono::seconds;
+
+/// EX_TEMPFAIL: the job has saved and wants to be run again.
+constexpr int kExitRunAgain = 75;
+/// From the end of the grace to the moment a drained gang is ended without the agents' last word.
+constexpr Millis kDrainSlack = seconds{10};
+
+std::string node_name(int rank) { return "node " + std::to_string(rank); }
+
+bool has_exited(const NodeRecord& node) { return node.agent.phase == AgentPhase::exited && !node.agent.version.empty(); }
+
+/// The first node with an error of its own, or null.
+const NodeRecord* first_failure(const Attempt& attempt) {
+  for (const auto& [rank, node] : attempt.nodes) {
+    if (has_exited(node) && (node.agent.exit_code != 0)) { return &node; }
+  }
+  return nullptr;
+}
+
+GangVerdict judge_machines(const Attempt& attempt, Instant now) {
+  for (const auto& [rank, node] : attempt.nodes) {
+    if (node.view.state == NodeState::ended) {
+      const std::string reason = node_name(rank) + " is gone: " + node.view.end_reason;
+      return {.end = attempt.drain_at ? attempt.drain_why : end_of(node.view), .reason = reason};
+    }
+  }
+  if (attempt.drain_at) { return {}; }
+  for (const auto& [rank, node] : attempt.nodes) {
+    if (node.view.notice_until || (node.agent_started && node.agent.notice_until)) {
+      const Instant until = node.view.notice_until ? *node.view.notice_until : *node.agent.notice_until;
+      return {.drain = AttemptEnd::preempted,
+              .reason = "notice: " + node_name(rank) + " will be taken in " +
+                        format_duration(std::max(until - now, Millis{0}))};
+    }
+  }
+  return {};
+}
+
+/// An error of a rank: its own, or the echo of a lost machine that the next list will show.
+GangVerdict judge_failure(const Attempt& attempt, const NodeRecord& node, const World& world) {
+  const auto listing = world.listings.find(attempt.offer.key.provider);
+  if (listing == world.listings.end() || listing->second.started_seq < node.agent_seq) { return {}; }
+  const AgentReport& report = node.agent;
+  const std::string reason = node_name(node.view.index) + ": " + report.reason;
+  if (report.expired) { return {.end = AttemptEnd::lost, .reason = reason}; }
+  const bool saved = attempt.committed_step > attempt.resume_step;
+  if (report.exit_code == kExitRunAgain && saved) {
+    return {.end = AttemptEnd::lost, .reason = "the job saved and asked to be run again (exit code 75)"};
+  }
+  return {.end = AttemptEnd::job_failed, .reason = reason};
+}
+
+GangVerdict judge_exits(const WorkloadState& state, const Attempt& attempt, const World& world, Instant now) {
+  const bool all_exited = !attempt.nodes.empty() && std::all_of(attempt.nodes.begin(), attempt.nodes.end(),
+                                                               [](const auto& e) { return has_exited(e.second); });
+  const bool all_well = all_exited && std::all_of(attempt.nodes.begin(), attempt.nodes.end(), [](const auto& e) {
+                          return e.second.agent.exit_code == 0;
+                        });
+  if (all_well) { return {.end = AttemptEnd::finished, .reason = "the job exited with 0 on all nodes"}; }
+  if (attempt.drain_at) {
+    if (all_exited) { return {.end = attempt.drain_why, .reason = "saved and stopped"}; }
+    if (now >= *attempt.drain_at + state.task.checkpoint.grace + kDrainSlack) {
+      return {.end = attempt.drain_why, .reason = "not all nodes stopped within the grace"};
+    }
+    return {};
+  }
+  if (const NodeRecord* const failed = first_failure(attempt)) {
+    return judge_failure(attempt, *failed, world);
+  }
+  return {};
+}
+
+GangVerdict judge_progress(const WorkloadState& state, const Attempt& attempt, const World& world,
+                           const Limits& limits, Instant now) {
+  const Millis stall = state.task.stall.value_or(limits.stall);
+  std::optional<Instant> last_step;
+  for (const auto& [rank, node] : attempt.nodes) {
+    if (!node.agent_started || has_exited(node)) { continue; }
+    const auto at = world.agents.find(node.view.id);
+    if (at == world.agents.end()) { continue; }
+    const AgentSight& sight = at->second;
+    if (!sight.unusable.empty()) {
+      return {.end = AttemptEnd::job_failed, .reason = node_name(rank) + ": " + sight.unusable};
+    }
+    if (now - sight.changed_at >= limits.agent_silent) {
+      return {.end = AttemptEnd::lost,
+              .reason = "the agent of " + node_name(rank) + " is silent for " + format_duration(now - sight.changed_at)};
+    }
+    if (sight.report.step_at && (!last_step || *sight.report.step_at > *last_step)) {
+      last_step = sight.report.step_at;
+    }
+  }
+  if (stall > Millis{0} && last_step && now - *last_step >= stall) {
+    return {.end = AttemptEnd::lost, .reason = "no step for " + format_duration(now - *last_step) + ": the job hangs"};
+  }
+  return {};
+}
+
+}  // namespace
+
+AttemptEnd end_of(const NodeView& node) {
+  const bool taken = node.end_reason.find("preempt") != std::string::npos || node.notice_until.has_value();
+  return taken ? AttemptEnd::preempted : AttemptEnd::lost;
+}
+
+GangVerdict judge_gang(const WorkloadState& state, const Attempt& attempt, const World& world, const Limits& limits,
+                       Instant now) {
+  GangVerdict verdict = judge_exits(state, attempt, world, now);
+  if (verdict.end == AttemptEnd::finished) { return verdict; }
+  const GangVerdict machines = judge_machines(attempt, now);
+  if (machines.end != AttemptEnd::none || machines.drain != AttemptEnd::none) { return machines; }
+  if (verdict.end != AttemptEnd::none) { return verdict; }
+  return attempt.drain_at ? GangVerdict{} : judge_progress(state, attempt, world, limits, now);
+}
+
+}  // namespace gpubroker

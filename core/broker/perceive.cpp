@@ -1,0 +1,85 @@
+#include <algorithm>
+
+#include "core/broker/decide.hpp"
+
+namespace gpubroker {
+namespace {
+
+const Listing* find_listing(const World& world, const std::string& provider) {
+  const auto at = world.listings.find(provider);
+  return at == world.listings.end() || !at->second.known ? nullptr : &at->second;
+}
+
+/// Machines that the list shows new or changed, and those that it no longer shows.
+void perceive_nodes(const Attempt& attempt, const Listing& listing, std::vector<RecordBody>& seen) {
+  const auto of_token = listing.nodes.find(attempt.token);
+  if (of_token != listing.nodes.end()) {
+    for (const auto& [id, view] : of_token->second) {
+      const auto known = attempt.nodes.find(view.index);
+      if (known == attempt.nodes.end()) {
+        seen.emplace_back(NodeSeenRecord{.attempt = attempt.number, .view = view});
+        continue;
+      }
+      const NodeRecord& node = known->second;
+      if (node.view.id != id) { continue; }  // one token, one gang: a second machine in its place is gc's affair
+      // A list asked for before we last heard of the machine may be older than what we know.
+      const bool stale = listing.started_seq < node.seen_seq;
+      if (!stale && node.view.state != NodeState::ended && node.view != view) {
+        seen.emplace_back(NodeSeenRecord{.attempt = attempt.number, .view = view});
+      }
+    }
+  }
+  for (const auto& [rank, node] : attempt.nodes) {
+    if (node.view.state == NodeState::ended || listing.started_seq < node.seen_seq) { continue; }
+    if (of_token != listing.nodes.end() && of_token->second.count(node.view.id) != 0) { continue; }
+    NodeView gone = node.view;
+    gone.state = NodeState::ended;
+    gone.ended_at = listing.at;
+    gone.end_reason = "no longer listed";
+    seen.emplace_back(NodeSeenRecord{.attempt = attempt.number, .view = gone});
+  }
+}
+
+/// Whether a report says more than that time has passed and steps were made.
+bool is_news(const AgentReport& before, AgentReport after) {
+  after.heartbeat_at = before.heartbeat_at;
+  after.step = before.step;
+  after.step_at = before.step_at;
+  return after != before;
+}
+
+void perceive_agents(const Attempt& attempt, const World& world, const Limits& limits,
+                     std::vector<RecordBody>& seen) {
+  // When a machine is gone the last steps are written down at once: they are what was lost.
+  const bool closing = std::any_of(attempt.nodes.begin(), attempt.nodes.end(),
+                                   [](const auto& e) { return e.second.view.state == NodeState::ended; });
+  for (const auto& [rank, node] : attempt.nodes) {
+    const auto sight = world.agents.find(node.view.id);
+    if (!node.agent_started || sight == world.agents.end()) { continue; }
+    const AgentReport& report = sight->second.report;
+    if (report.version.empty() || report.attempt != attempt.number || report.rank != rank) { continue; }
+    const bool steps_due =
+        report.step != node.agent.step &&
+        (closing || report.heartbeat_at - node.agent.heartbeat_at >= limits.progress_every);
+    if (steps_due || is_news(node.agent, report)) {
+      seen.emplace_back(AgentSeenRecord{.attempt = attempt.number, .rank = rank, .report = report});
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<RecordBody> perceive(const WorkloadState& state, const World& world, const Limits& limits,
+                                 Instant /*now*/) {
+  std::vector<RecordBody> seen;
+  for (const Attempt& attempt : state.attempts) {
+    // Also of attempts that are long over: a machine whose booking was answered too late appears there.
+    if (const Listing* const listing = find_listing(world, attempt.offer.key.provider)) {
+      perceive_nodes(attempt, *listing, seen);
+    }
+    if (!attempt.is_over()) { perceive_agents(attempt, world, limits, seen); }
+  }
+  return seen;
+}
+
+}  // namespace gpubroker

@@ -1,0 +1,162 @@
+// What commands ask of the broker: they write into the journal and read it; the loop does the rest.
+#include <array>
+
+#include "core/base/text.hpp"
+#include "core/broker/broker.hpp"
+
+namespace gpubroker {
+namespace {
+
+constexpr std::size_t kReadRows = 10'000;
+
+/// Four letters and digits that are not easily taken for one another.
+std::string random_suffix(Random& random) {
+  constexpr std::string_view kLetters = "23456789abcdefghjkmnpqrstvwxyz";
+  std::string suffix;
+  for (int i = 0; i < 4; ++i) { suffix += kLetters[random.next() % kLetters.size()]; }
+  return suffix;
+}
+
+Result<WorkloadRow> find_row(Journal& journal, const std::string& name) {
+  TRY(const std::optional<WorkloadRow> row, journal.find_workload(name));
+  if (row) { return *row; }
+  TRY(const std::vector<WorkloadRow> all, journal.workloads(/*only_live=*/false));
+  std::vector<std::string> names;
+  for (const WorkloadRow& other : all) {
+    names.push_back(other.name);
+    names.push_back(other.id.value);
+  }
+  const std::string near = nearest(name, names);
+  return Error{.kind = ErrorKind::not_found,
+               .message = "no workload is called " + name,
+               .hint = near.empty() ? "`gpubroker status` lists them" : "did you mean " + near + "?"};
+}
+
+Result<WorkloadState> fold(Journal& journal, const WorkloadId& id) {
+  WorkloadState state;
+  std::int64_t after = 0;
+  while (true) {
+    TRY(const std::vector<JournalRow> rows, journal.read(id, after, kReadRows));
+    for (const JournalRow& row : rows) {
+      TRY(const Record record, decode_record(row));
+      apply(state, record, row.seq);
+      after = row.seq;
+    }
+    if (rows.size() < kReadRows) { return state; }
+  }
+}
+
+/// Whether the phase allows the request; `already` when there is nothing to do.
+Result<bool> is_needed(const WorkloadState& state, UserVerb verb) {
+  const std::string name = state.id.value;
+  const auto refuse = [&](const std::string& what) {
+    return Error{.kind = ErrorKind::invalid,
+                 .message = name + " is " + std::string(to_string(state.phase)) + "; " + what,
+                 .hint = "`gpubroker status " + name + "` shows how it ended"};
+  };
+  switch (verb) {
+    case UserVerb::down: return state.phase != Phase::cancelled && !is_final(state.phase);
+    case UserVerb::stop:
+      if (is_final(state.phase)) { return refuse("there is nothing to stop"); }
+      return state.phase != Phase::stopped;
+    case UserVerb::start:
+      if (is_final(state.phase)) { return refuse("launch it again instead"); }
+      return state.asked_end == UserVerb::stop;
+    case UserVerb::migrate:
+      if (state.phase != Phase::running) { return refuse("only a running workload can be moved"); }
+      return true;
+    case UserVerb::checkpoint:
+      if (state.phase != Phase::running) { return refuse("only a running workload can save"); }
+      if (state.task.checkpoint.path.empty()) { return refuse("its task file has no `checkpoint:`"); }
+      return true;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::vector<Judged> plan_launch(const Task& task, const std::vector<Offer>& offers, Instant now) {
+  return rank_offers(offers, {.any_of = task.needs, .ordered = task.ordered, .nodes = task.num_nodes}, {}, now);
+}
+
+Money hourly_cost(const Offer& offer, int nodes) {
+  const Result<Money> total = cost(offer.price, std::chrono::hours{nodes});
+  return total.ok() ? total.value() : Money{std::numeric_limits<std::int64_t>::max()};
+}
+
+Result<Accepted> accept(Journal& journal, Clock& clock, Random& random, const Task& task,
+                        const LaunchOptions& options) {
+  if (!options.key.empty()) {
+    TRY(const std::optional<WorkloadRow> row, journal.find_workload(options.key));
+    if (row && row->key == options.key) { return Accepted{.id = row->id, .already = true}; }
+  }
+  const Instant now = clock.now();
+  WorkloadState state;
+  Record record{.at = now,
+                .workload = {task.name + "-" + random_suffix(random)},
+                .body = AcceptedRecord{.task = task, .options = options}};
+  apply(state, record, 0);
+  const Result<std::int64_t> written =
+      journal.append({.rows = {encode_record(record)}, .workloads = {project(state)}, .charges = {}}, std::nullopt);
+  if (!written.ok()) {
+    // Another launch with this key was quicker: the workload is its.
+    if (written.error().kind == ErrorKind::conflict && written.error().code == "key") {
+      TRY(const std::optional<WorkloadRow> row, journal.find_workload(options.key));
+      if (row) { return Accepted{.id = row->id, .already = true}; }
+    }
+    return written.error();
+  }
+  return Accepted{.id = record.workload, .already = false};
+}
+
+Status ask(Journal& journal, Clock& clock, const std::string& workload, UserRequest request) {
+  TRY(const WorkloadRow row, find_row(journal, workload));
+  TRY(const WorkloadState state, fold(journal, row.id));
+  TRY(const bool needed, is_needed(state, request.verb));
+  if (!needed) { return Ok{}; }
+  request.number = request.verb == UserVerb::checkpoint ? state.checkpoints_asked + 1 : 0;
+  const Record record{.at = clock.now(), .workload = row.id, .body = AskedRecord{.request = request}};
+  WorkloadState after = state;
+  apply(after, record, state.seq + 1);
+  TRY([[maybe_unused]] const std::int64_t seq,
+      journal.append({.rows = {encode_record(record)}, .workloads = {project(after)}, .charges = {}}, std::nullopt));
+  return Ok{};
+}
+
+Result<WorkloadState> load_state(Journal& journal, const std::string& id_name_or_key) {
+  TRY(const WorkloadRow row, find_row(journal, id_name_or_key));
+  return fold(journal, row.id);
+}
+
+Result<std::map<WorkloadId, WorkloadState>> load_all(Journal& journal, bool only_live) {
+  TRY(const std::vector<WorkloadRow> rows, journal.workloads(only_live));
+  std::map<WorkloadId, WorkloadState> states;
+  for (const WorkloadRow& row : rows) {
+    TRY(WorkloadState state, fold(journal, row.id));
+    states.emplace(row.id, std::move(state));
+  }
+  return states;
+}
+
+Status rebuild_projections(Journal& journal) {
+  std::map<WorkloadId, WorkloadState> states;
+  std::int64_t after = 0;
+  while (true) {
+    TRY(const std::vector<JournalRow> rows, journal.read({}, after, kReadRows));
+    for (const JournalRow& row : rows) {
+      TRY(const Record record, decode_record(row));
+      apply(states[row.workload], record, row.seq);
+      after = row.seq;
+    }
+    if (rows.size() < kReadRows) { break; }
+  }
+  std::vector<WorkloadRow> workloads;
+  std::vector<ChargeRow> charges;
+  for (const auto& [id, state] : states) {
+    workloads.push_back(project(state));
+    charges.insert(charges.end(), state.charges.begin(), state.charges.end());
+  }
+  return journal.replace_projections(workloads, charges);
+}
+
+}  // namespace gpubroker

@@ -1,0 +1,486 @@
+#include <algorithm>
+#include <deque>
+#include <mutex>
+#include <set>
+
+#include "core/base/log.hpp"
+#include "core/broker/broker.hpp"
+#include "core/broker/deeds.hpp"
+
+namespace gpubroker {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr Millis kLeaseLength = seconds{20};
+constexpr Millis kLeaseRenew = seconds{8};
+constexpr Millis kOffersEvery = seconds{2};
+constexpr Millis kIdleListEvery = seconds{60};  // providers with nothing of ours: only machines answered too late
+constexpr int kMostRounds = 64;                 // a step of one workload; more is a loop in decide
+constexpr std::size_t kReadRows = 10'000;
+
+/// Something that finished on another thread, to be taken in by the next step.
+using News = std::function<void()>;
+
+/// Outlives the supervisor if a task does; only the supervisor runs what is in it.
+struct Inbox {
+  std::mutex mutex;
+  std::deque<News> news;
+
+  void push(News item) {
+    const std::lock_guard<std::mutex> hold(mutex);
+    news.push_back(std::move(item));
+  }
+  std::deque<News> take() {
+    const std::lock_guard<std::mutex> hold(mutex);
+    return std::exchange(news, {});
+  }
+  bool empty() {
+    const std::lock_guard<std::mutex> hold(mutex);
+    return news.empty();
+  }
+};
+
+/// When something is looked at next, and whether a look is under way.
+struct Watch {
+  bool in_flight = false;
+  Instant next = {};
+};
+
+}  // namespace
+
+struct Supervisor::Impl {
+  Impl(SupervisorParts all, std::string name)
+      : shared(std::make_shared<const SupervisorParts>(std::move(all))), parts(*shared), holder(std::move(name)) {}
+
+  // Tasks hold this share, never the supervisor itself: they may outlive it.
+  std::shared_ptr<const SupervisorParts> shared;
+  const SupervisorParts& parts;
+  std::string holder;
+  std::optional<Lease> lease;
+  std::map<WorkloadId, WorkloadState> states;
+  std::int64_t seen_seq = 0;
+  World world;
+  std::vector<Offer> offers;
+  std::shared_ptr<Inbox> inbox = std::make_shared<Inbox>();
+  std::vector<Record> outcomes;  // taken in, not yet in the journal: kept until an append succeeds
+  std::set<WorkloadId> dirty;
+  std::map<WorkloadId, Instant> due;
+  std::map<std::string, Watch> list_watch;
+  std::map<NodeId, Watch> agent_watch;
+  Watch offers_watch;
+
+  // --- journal --------------------------------------------------------------------------------------------------
+
+  Status renew_lease(Instant now) {
+    if (lease && lease->until - now > kLeaseLength - kLeaseRenew && lease->until - now <= kLeaseLength) {
+      return Ok{};
+    }
+    TRY(lease, parts.journal.take_lease(holder, now, kLeaseLength));
+    return Ok{};
+  }
+
+  Status reload(const WorkloadId& id) {
+    TRY(WorkloadState state, load_state(parts.journal, id.value));
+    if (state.is_live()) {
+      states[id] = std::move(state);
+    } else {
+      states.erase(id);
+    }
+    return Ok{};
+  }
+
+  /// Rows that other processes have written: launches and wishes.
+  Status read_foreign() {
+    while (true) {
+      TRY(const std::vector<JournalRow> rows, parts.journal.read({}, seen_seq, kReadRows));
+      for (const JournalRow& row : rows) {
+        TRY(const Record record, decode_record(row));
+        const auto state = states.find(row.workload);
+        const bool known = state != states.end();
+        if (known && row.seq <= state->second.seq) {  // read with the whole workload already
+          seen_seq = row.seq;
+          continue;
+        }
+        if (!known && row.kind != "accepted") {  // something new of a workload that was over: `start`, `down`
+          TRY([[maybe_unused]] const Ok loaded, reload(row.workload));
+        } else {
+          apply(states[row.workload], record, row.seq);
+        }
+        seen_seq = row.seq;
+        dirty.insert(row.workload);
+      }
+      if (rows.size() < kReadRows) { return Ok{}; }
+    }
+  }
+
+  // --- one workload ---------------------------------------------------------------------------------------------
+
+  /// What one step does to one workload: tried on a copy, true only when it is in the journal.
+  struct Turn {
+    WorkloadState state;
+    std::vector<Record> records;
+    std::vector<Action> actions;
+  };
+
+  static void add(Turn& turn, Record record, std::int64_t& seq) {
+    apply(turn.state, record, ++seq);
+    turn.records.push_back(std::move(record));
+  }
+
+  void reconcile(Turn& turn, Instant now, std::int64_t& seq) const {
+    for (int round = 0; round < kMostRounds; ++round) {
+      std::vector<RecordBody> bodies = perceive(turn.state, world, parts.limits, now);
+      if (bodies.empty()) {
+        Decision decision = decide(turn.state, world, offers, parts.limits, now);
+        bodies = std::move(decision.records);
+        std::move(decision.actions.begin(), decision.actions.end(), std::back_inserter(turn.actions));
+      }
+      if (bodies.empty()) { return; }
+      for (RecordBody& body : bodies) {
+        add(turn, {.at = now, .workload = turn.state.id, .body = std::move(body)}, seq);
+      }
+    }
+    log_event(LogLevel::error, "broker.decide_does_not_settle", {{"workload", turn.state.id.value}});
+  }
+
+  /// Every workload with news or whose time has come, in order of id. Rows are numbered as the journal will number them when
+  /// nobody else writes meanwhile.
+  std::vector<Turn> take_turns(Instant now) {
+    std::vector<Turn> turns;
+    std::int64_t seq = seen_seq;
+    for (const auto& [id, state] : states) {
+      if (dirty.count(id) == 0 && due[id] > now) { continue; }
+      Turn turn{.state = state};
+      for (const Record& outcome : outcomes) {
+        if (outcome.workload == id) { add(turn, outcome, seq); }
+      }
+      reconcile(turn, now, seq);
+      turns.push_back(std::move(turn));
+    }
+    return turns;
+  }
+
+  /// Writes the turns in one synced append; only then they are true here and the deeds go out.
+  Result<bool> commit(std::vector<Turn> turns, Instant now) {
+    JournalBatch batch;
+    for (const Turn& turn : turns) {
+      for (const Record& record : turn.records) {
+        batch.rows.push_back(encode_record(record));
+        if (const auto* const outcome = std::get_if<OutcomeRecord>(&record.body)) {
+          batch.charges.insert(batch.charges.end(), outcome->charges.begin(), outcome->charges.end());
+        }
+      }
+      if (!turn.records.empty()) { batch.workloads.push_back(project(turn.state)); }
+    }
+    bool foreign = false;
+    if (!batch.rows.empty()) {
+      TRY(const std::int64_t last, parts.journal.append(batch, lease));
+      foreign = last != seen_seq + static_cast<std::int64_t>(batch.rows.size());
+      if (!foreign) { seen_seq = last; }
+    }
+    outcomes.clear();
+    for (Turn& turn : turns) { take_in(turn, now); }
+    if (foreign) {
+      // Rows of others lie between or before ours: read all of them again, so that memory is the journal's fold.
+      for (const Turn& turn : turns) {
+        if (!turn.records.empty()) { TRY([[maybe_unused]] const Ok loaded, reload(turn.state.id)); }
+      }
+      TRY([[maybe_unused]] const Ok read, read_foreign());
+    }
+    return !batch.rows.empty();
+  }
+
+  void take_in(Turn& turn, Instant now) {
+    const WorkloadId id = turn.state.id;
+    dirty.erase(id);
+    for (const Action& action : turn.actions) { launch(action, turn.state); }
+    if (turn.state.is_live()) {
+      due[id] = next_look(turn.state, now, parts.limits.progress_every);
+      states[id] = std::move(turn.state);
+    } else {
+      states.erase(id);
+      due.erase(id);
+    }
+  }
+
+  // --- deeds ----------------------------------------------------------------------------------------------------
+
+  static DeedContext context_of(const WorkloadState& state, int attempt) {
+    return {.workload = state.id,
+            .owner = state.options.owner,
+            .store = state.task.checkpoint.path.empty() ? std::string{} : state.task.checkpoint.store,
+            .archive = state.options.archive,
+            .attempt = attempt};
+  }
+
+  void launch(const Action& action, const WorkloadState& state) {
+    DeedContext context = context_of(state, action.attempt);
+    std::optional<Error> refused;
+    if (action.kind == Action::Kind::start_agent && !state.task.secrets.empty()) {
+      Result<std::string> secrets = parts.secrets(state);
+      if (secrets.ok()) {
+        context.secrets = std::move(secrets).value();
+      } else {
+        refused = secrets.error();
+      }
+    }
+    log_event(LogLevel::info, "broker.act",
+              {{"workload", state.id.value}, {"attempt", std::to_string(action.attempt)}, {"action", action.name}});
+    parts.run_later([this, with = shared, box = inbox, action, context, refused] {
+      Result<DeedResult> result = refused ? Result<DeedResult>(*refused) : perform(action, context, *with);
+      box->push([this, action, context, result = std::move(result)] { take_outcome(action, context, result); });
+    });
+  }
+
+  void take_outcome(const Action& action, const DeedContext& context, const Result<DeedResult>& result) {
+    const auto at = states.find(context.workload);
+    if (at == states.end()) { return; }
+    dirty.insert(context.workload);
+    const Instant now = parts.clock.now();
+    OutcomeRecord outcome{.attempt = action.attempt, .action = action.name, .error = {}, .refusal = {}};
+    if (result.ok()) {
+      const DeedResult& brought = result.value();
+      outcome.nodes = brought.nodes;
+      outcome.checkpoint = brought.checkpoint;
+      outcome.step = brought.step;
+      outcome.charges = brought.charges;
+      if (action.kind == Action::Kind::start_agent) { world.agents[action.node.id].changed_at = now; }
+    } else {
+      const Error& error = result.error();
+      for (const Attempt& attempt : at->second.attempts) {
+        if (attempt.number == action.attempt) {
+          outcome = judge_failure(at->second, attempt, action.name, error, now);
+        }
+      }
+      log_event(LogLevel::warn, "broker.failed",
+                {{"workload", context.workload.value},
+                 {"action", action.name},
+                 {"kind", std::string(to_string(error.kind))},
+                 {"message", error.message}});
+    }
+    outcomes.push_back({.at = now, .workload = context.workload, .body = std::move(outcome)});
+  }
+
+  /// After a restart nobody is at the deeds whose outcome is missing: they are done again, with the same token.
+  void resume_outstanding() {
+    for (const auto& [id, state] : states) {
+      for (const Attempt& attempt : state.attempts) {
+        for (const auto& [name, pending] : attempt.actions) {
+          if (!pending.outstanding) { continue; }
+          if (const std::optional<Action> action = build_action(state, attempt, name)) { launch(*action, state); }
+        }
+      }
+    }
+  }
+
+  // --- looking --------------------------------------------------------------------------------------------------
+
+  /// What is worth looking at now, gathered in one pass over the workloads.
+  struct Wanted {
+    std::set<std::string> providers;
+    bool offers = false;
+  };
+
+  Wanted look_at_agents(Instant now) {
+    Wanted wanted;
+    for (const auto& [id, state] : states) {
+      wanted.offers = wanted.offers || state.phase == Phase::queued || state.migrate.has_value();
+      for (const Attempt& attempt : state.attempts) {
+        if (!needs_release(attempt)) { continue; }
+        wanted.providers.insert(attempt.offer.key.provider);
+        if (attempt.is_over()) { continue; }
+        for (const auto& [rank, node] : attempt.nodes) {
+          const bool talks = node.agent_started && node.view.state == NodeState::running &&
+                             node.agent.phase != AgentPhase::exited;
+          if (talks) { look_at_agent_soon(state, attempt, node, now); }
+        }
+      }
+    }
+    return wanted;
+  }
+
+  void look_at_agent_soon(const WorkloadState& state, const Attempt& attempt, const NodeRecord& node, Instant now) {
+    const auto provider = parts.providers.find(attempt.offer.key.provider);
+    Watch& watch = agent_watch[node.view.id];
+    if (provider == parts.providers.end() || watch.in_flight || watch.next > now) { return; }
+    watch.in_flight = true;
+    watch.next = now + provider->second->poll_interval();
+    NodeChannel* const channel = &provider->second->channel();
+    parts.run_later([this, with = shared, box = inbox, channel, view = node.view,
+                     context = context_of(state, attempt.number)] {
+      Result<AgentReport> report = look_at_agent(view.address, context, view.index, *channel, *with);
+      box->push([this, id = view.id, workload = context.workload, report = std::move(report)] {
+        take_report(id, workload, report);
+      });
+    });
+  }
+
+  void take_report(const NodeId& id, const WorkloadId& workload, const Result<AgentReport>& report) {
+    const auto watch = agent_watch.find(id);
+    if (watch != agent_watch.end()) { watch->second.in_flight = false; }
+    const auto [entry, first_look] = world.agents.try_emplace(id);
+    AgentSight& sight = entry->second;
+    if (first_look) { sight.changed_at = parts.clock.now(); }  // silence is counted from here, also after a restart
+    sight.reachable = report.ok();
+    if (!report.ok()) {
+      if (report.error().kind == ErrorKind::invalid) {
+        sight.unusable = report.error().message;
+        dirty.insert(workload);
+      }
+      return;
+    }
+    if (report.value() == sight.report) { return; }
+    sight.report = report.value();
+    sight.changed_at = parts.clock.now();
+    dirty.insert(workload);
+  }
+
+  void list_soon(const std::string& name, Provider& provider, Instant now, bool wanted) {
+    Watch& watch = list_watch[name];
+    if (watch.in_flight || watch.next > now) { return; }
+    watch.in_flight = true;
+    watch.next = now + (wanted ? provider.poll_interval() : kIdleListEvery);
+    parts.run_later([this, box = inbox, name, &provider, seq = seen_seq, now] {
+      Result<std::vector<NodeView>> nodes = provider.provisioner().list();
+      box->push([this, name, seq, now, nodes = std::move(nodes)] { take_list(name, seq, now, nodes); });
+    });
+  }
+
+  void take_list(const std::string& name, std::int64_t seq, Instant asked_at,
+                 const Result<std::vector<NodeView>>& nodes) {
+    list_watch[name].in_flight = false;
+    if (!nodes.ok()) {
+      log_event(LogLevel::warn, "broker.list_failed", {{"provider", name}, {"message", nodes.error().message}});
+      return;
+    }
+    Listing listing{.known = true, .started_seq = seq, .at = asked_at};
+    for (const NodeView& view : nodes.value()) { listing.nodes[view.token][view.id] = view; }
+    adopt_late(nodes.value());
+    const Listing& before = world.listings[name];
+    for (const auto& [id, state] : states) {
+      for (const Attempt& attempt : state.attempts) {
+        if (attempt.offer.key.provider == name && needs_release(attempt) && is_news(attempt, listing, before)) {
+          dirty.insert(id);
+        }
+      }
+    }
+    world.listings[name] = std::move(listing);
+  }
+
+  /// Whether the list says of this attempt's machines anything that the last one did not, or is waited for.
+  static bool is_news(const Attempt& attempt, const Listing& listing, const Listing& before) {
+    if (attempt.is_over() || !before.known || before.started_seq < listing.started_seq) { return true; }
+    const auto now = listing.nodes.find(attempt.token);
+    const auto then = before.nodes.find(attempt.token);
+    const bool there = now != listing.nodes.end();
+    return there != (then != before.nodes.end()) || (there && now->second != then->second);
+  }
+
+  /// A machine of a workload that was over: its booking was answered too late. Reading the workload again makes it known, and
+  /// what is not wanted is ended and paid for.
+  void adopt_late(const std::vector<NodeView>& nodes) {
+    for (const NodeView& view : nodes) {
+      const WorkloadId& id = view.tags.workload;
+      if (view.state == NodeState::ended || states.count(id) != 0) { continue; }
+      const Result<std::optional<WorkloadRow>> row = parts.journal.find_workload(id.value);
+      if (!row.ok() || !row.value() || row.value()->id != id) { continue; }  // another journal's: gc's affair
+      Result<WorkloadState> state = load_state(parts.journal, id.value);
+      if (!state.ok()) { continue; }
+      states[id] = std::move(state).value();
+      dirty.insert(id);
+    }
+  }
+
+  void ask_offers(Instant now) {
+    if (offers_watch.in_flight || offers_watch.next > now) { return; }
+    offers_watch.in_flight = true;
+    offers_watch.next = now + kOffersEvery;
+    parts.run_later([this, with = shared, box = inbox] {
+      Result<std::vector<Offer>> answer = with->offers.offers();
+      box->push([this, answer = std::move(answer)] { take_offers(answer); });
+    });
+  }
+
+  void take_offers(const Result<std::vector<Offer>>& answer) {
+    offers_watch.in_flight = false;
+    if (!answer.ok()) {
+      log_event(LogLevel::warn, "broker.offers_failed", {{"message", answer.error().message}});
+      return;
+    }
+    offers = answer.value();
+    world.offers_known = true;
+    for (const auto& [id, state] : states) {
+      if (state.phase == Phase::queued || state.migrate) { dirty.insert(id); }
+    }
+  }
+
+  void observe(Instant now) {
+    const Wanted wanted = look_at_agents(now);
+    if (wanted.offers) { ask_offers(now); }
+    for (const auto& [name, provider] : parts.providers) {
+      list_soon(name, *provider, now, wanted.providers.count(name) != 0);
+    }
+  }
+
+  [[nodiscard]] Instant next_wake(Instant now) const {
+    Instant next = now + kLeaseRenew;
+    const auto consider = [&](const Watch& watch) {
+      if (!watch.in_flight) { next = std::min(next, watch.next); }
+    };
+    for (const auto& [id, at] : due) { next = std::min(next, at); }
+    for (const auto& [name, watch] : list_watch) { consider(watch); }
+    for (const auto& [id, watch] : agent_watch) { consider(watch); }
+    return std::max(next, now + Millis{1});
+  }
+
+  /// Forgets what was seen of machines that are no longer looked at.
+  void prune(Instant now) {
+    for (auto watch = agent_watch.begin(); watch != agent_watch.end();) {
+      const bool stale = !watch->second.in_flight && watch->second.next + std::chrono::minutes{5} < now;
+      if (stale) { world.agents.erase(watch->first); }
+      watch = stale ? agent_watch.erase(watch) : std::next(watch);
+    }
+  }
+};
+
+Supervisor::Supervisor(SupervisorParts parts, std::string holder)
+    : impl_(std::make_unique<Impl>(std::move(parts), std::move(holder))) {}
+
+Supervisor::~Supervisor() = default;
+
+Status Supervisor::start() {
+  Impl& self = *impl_;
+  TRY([[maybe_unused]] const Ok lease, self.renew_lease(self.parts.clock.now()));
+  TRY(self.seen_seq, self.parts.journal.last_seq());
+  TRY(self.states, load_all(self.parts.journal, /*only_live=*/true));
+  for (const auto& [id, state] : self.states) { self.dirty.insert(id); }
+  self.resume_outstanding();
+  return Ok{};
+}
+
+Result<Supervisor::Step> Supervisor::step() {
+  Impl& self = *impl_;
+  const Instant now = self.parts.clock.now();
+  TRY([[maybe_unused]] const Ok lease, self.renew_lease(now));
+  TRY([[maybe_unused]] const Ok read, self.read_foreign());
+  for (const News& news : self.inbox->take()) { news(); }
+  TRY(const bool changed, self.commit(self.take_turns(now), now));
+  self.observe(now);
+  self.prune(now);
+  const bool news_left = !self.dirty.empty() || !self.inbox->empty();
+  return Step{.idle = self.states.empty(),
+              .changed = changed,
+              .next = news_left ? now : self.next_wake(now)};
+}
+
+void Supervisor::stop() {
+  if (impl_->lease) { (void)impl_->parts.journal.release_lease(*impl_->lease); }
+  impl_->lease.reset();
+}
+
+const std::map<WorkloadId, WorkloadState>& Supervisor::workloads() const { return impl_->states; }
+
+bool Supervisor::has_news() const { return !impl_->inbox->empty(); }
+
+}  // namespace gpubroker

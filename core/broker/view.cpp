@@ -1,0 +1,144 @@
+// What is shown of a workload: the projection's row and the JSON of `status`.
+#include <algorithm>
+
+#include "core/broker/broker.hpp"
+#include "core/wire/json.hpp"
+
+namespace gpubroker {
+namespace {
+
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+Json time_or_null(const std::optional<Instant>& at) { return at ? Json(format_utc(*at)) : Json(nullptr); }
+Json step_or_null(std::int64_t step) { return step < 0 ? Json(nullptr) : Json(step); }
+
+int count_live(const Attempt& attempt) {
+  return static_cast<int>(std::count_if(attempt.nodes.begin(), attempt.nodes.end(), [](const auto& entry) {
+    return entry.second.view.state != NodeState::ended;
+  }));
+}
+
+Money settled_of(const WorkloadState& state, int attempt) {
+  Money sum;
+  for (const ChargeRow& charge : state.charges) {
+    if (charge.attempt == attempt) { sum.micros += charge.amount.micros; }
+  }
+  return sum;
+}
+
+Json node_json(const NodeRecord& node) {
+  const NodeView& view = node.view;
+  const AgentReport& agent = node.agent;
+  return {{"id", view.id.value},
+          {"rank", view.index},
+          {"state", to_string(view.state)},
+          {"host", text_or_null(view.address.host)},
+          {"billed_from", time_or_null(view.billed_from)},
+          {"ended_at", time_or_null(view.ended_at)},
+          {"end_reason", text_or_null(view.end_reason)},
+          {"agent", agent.version.empty() ? Json(nullptr) : Json(to_string(agent.phase))},
+          {"exit_code", agent.exit_code ? Json(*agent.exit_code) : Json(nullptr)},
+          {"exit_signal", agent.exit_signal ? Json(*agent.exit_signal) : Json(nullptr)},
+          {"agent_reason", text_or_null(agent.reason)},
+          {"checkpoint_error", text_or_null(agent.checkpoint_error)}};
+}
+
+/// The attempt whose gang ran the job before this one; null for the first.
+const Attempt* predecessor(const WorkloadState& state, const Attempt& attempt) {
+  const Attempt* before = nullptr;
+  for (const Attempt& other : state.attempts) {
+    if (other.number < attempt.number && other.running_at) { before = &other; }
+  }
+  return before;
+}
+
+Json attempt_json(const WorkloadState& state, const Attempt& attempt) {
+  Json json = {{"number", attempt.number},
+               {"place", format_offer_key(attempt.offer.key)},
+               {"price_usd_per_machine_hour", format_money({attempt.offer.price.micros_per_hour})},
+               {"migration", attempt.migration},
+               {"opened_at", format_utc(attempt.opened_at)},
+               {"ready_at", time_or_null(attempt.ready_at)},
+               {"running_at", time_or_null(attempt.running_at)},
+               {"drain_at", time_or_null(attempt.drain_at)},
+               {"over_at", time_or_null(attempt.over_at)},
+               {"end", attempt.is_over() ? Json(to_string(attempt.end)) : Json(nullptr)},
+               {"reason", text_or_null(attempt.reason)},
+               {"resumed_from", attempt.resume ? Json(attempt.resume->value) : Json(nullptr)},
+               {"resumed_step", step_or_null(attempt.resume_step)},
+               {"last_step", step_or_null(attempt.last_step)},
+               {"committed_step", step_or_null(attempt.committed_step)},
+               {"lost_steps", nullptr},
+               {"downtime_ms", nullptr},
+               {"cost_usd", format_money(settled_of(state, attempt.number))},
+               {"nodes", Json::array()}};
+  const Attempt* const before = predecessor(state, attempt);
+  if (before != nullptr && attempt.running_at) {
+    const std::int64_t resumed = std::max<std::int64_t>(attempt.resume_step, 0);
+    json["lost_steps"] = std::max<std::int64_t>(before->last_step - resumed, 0);
+    const Instant stopped = before->over_at.value_or(*attempt.running_at);
+    json["downtime_ms"] = std::max<std::int64_t>((*attempt.running_at - stopped).count(), 0);
+  }
+  for (const auto& [rank, node] : attempt.nodes) { json["nodes"].push_back(node_json(node)); }
+  return json;
+}
+
+}  // namespace
+
+WorkloadRow project(const WorkloadState& state) {
+  WorkloadRow row;
+  row.id = state.id;
+  row.name = state.task.name;
+  row.key = state.options.key;
+  row.owner = state.options.owner;
+  row.phase = std::string(to_string(state.phase));
+  row.live = state.is_live();
+  row.created_at = state.created_at;
+  row.changed_at = state.phase_at;
+  row.attempts = static_cast<int>(state.attempts.size());
+  for (const Attempt& attempt : state.attempts) {
+    row.nodes += count_live(attempt);
+    row.place = format_offer_key(attempt.offer.key);
+    row.step = std::max(row.step, attempt.last_step);
+  }
+  row.settled = state.settled();
+  row.detail = dump_json({{"reason", state.wait_reason.empty() ? state.reason : state.wait_reason},
+                          {"exit", state.exit},
+                          {"num_nodes", state.task.num_nodes}});
+  return row;
+}
+
+std::string state_json(const WorkloadState& state, Instant now) {
+  Json json = {{"schema", 1},
+               {"id", state.id.value},
+               {"name", state.task.name},
+               {"key", text_or_null(state.options.key)},
+               {"owner", text_or_null(state.options.owner)},
+               {"phase", to_string(state.phase)},
+               {"reason", text_or_null(state.reason)},
+               {"waiting_for", text_or_null(state.wait_reason)},
+               {"final", is_final(state.phase)},
+               {"released", !state.is_live()},
+               {"exit", is_final(state.phase) ? Json(state.exit) : Json(nullptr)},
+               {"created_at", format_utc(state.created_at)},
+               {"phase_at", format_utc(state.phase_at)},
+               {"num_nodes", state.task.num_nodes},
+               {"deadline", state.task.deadline ? Json(format_utc(state.created_at + *state.task.deadline)) : Json(nullptr)},
+               {"budget_usd", state.task.budget ? Json(format_money(*state.task.budget)) : Json(nullptr)},
+               {"settled_usd", format_money(state.settled())},
+               {"accrued_usd", format_money(state.accrued(now))},
+               {"attempts", Json::array()},
+               {"refusals", Json::array()}};
+  for (const Attempt& attempt : state.attempts) { json["attempts"].push_back(attempt_json(state, attempt)); }
+  for (const Refusal& refusal : state.refusals) {
+    json["refusals"].push_back({{"place", format_offer_key(refusal.key)},
+                                {"kind", to_string(refusal.kind)},
+                                {"scope", to_string(refusal.scope)},
+                                {"code", text_or_null(refusal.code)},
+                                {"message", refusal.message},
+                                {"at", format_utc(refusal.at)},
+                                {"until", format_utc(refusal.until)}});
+  }
+  return dump_json(json);
+}
+
+}  // namespace gpubroker

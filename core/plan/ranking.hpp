@@ -1,0 +1,30 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "core/base/offer.hpp"
+#include "core/base/resources.hpp"
+#include "core/plan/patience.hpp"
+
+namespace gpubroker {
+
+/// What a gang is looked for with.
+struct GangNeed {
+  std::vector<ResourceNeed> any_of = {};
+  bool ordered = false;  // by the order of any_of first, then by price
+  int nodes = 1;
+};
+
+/// An offer that was looked at, and why it is not taken; `why` empty: it is a candidate.
+struct Judged {
+  Offer offer = {};
+  int preference = 0;  // index into any_of when ordered, then the market's place; smaller is better
+  std::string why = {};
+};
+
+/// Judges every offer; candidates first, best first: preference, price, then name. The rest
+/// follows by name, with the reason: "price 2.99 above 2.80", "3 of 4 free", "refused 2m ago: quota". Pure and total.
+std::vector<Judged> rank_offers(const std::vector<Offer>& offers, const GangNeed& need,
+                                const std::vector<Refusal>& refusals, Instant now);
+
+}  // namespace gpubroker

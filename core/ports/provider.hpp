@@ -1,0 +1,103 @@
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/ids.hpp"
+#include "core/base/offer.hpp"
+#include "core/base/result.hpp"
+#include "core/base/time.hpp"
+#include "core/ports/node_channel.hpp"
+
+namespace gpubroker {
+
+/// Tags that let every machine of ours be found with no journal at all. The clouds spell them "gpubroker:workload" …
+struct Tags {
+  WorkloadId workload = {};
+  int attempt = 0;
+  std::string key = {};    // the user's idempotency key, or empty
+  std::string owner = {};  // who pays
+  Instant expires = {};    // the machine's death date
+  bool operator==(const Tags&) const = default;
+};
+
+/// One gang: `nodes` machines of one offer, all or none.
+struct GangRequest {
+  Token token = {};  // the same token never books twice
+  Offer offer = {};
+  int nodes = 1;
+  Tags tags = {};
+};
+
+enum class NodeState { starting, running, stopped, ended };
+
+std::string_view to_string(NodeState state);
+
+/// A machine as its cloud tells it.
+struct NodeView {
+  NodeId id = {};
+  Token token = {};  // of the request that made it
+  int index = 0;     // place in its gang, 0 … nodes-1; the node rank
+  OfferKey offer = {};
+  Tags tags = {};
+  NodeState state = NodeState::starting;
+  NodeAddress address = {};                      // set from `running` on
+  std::map<std::string, std::string> env = {};   // what this cloud's fabric needs (NCCL_*, GLOO_SOCKET_IFNAME)
+  int master_port = 29500;                       // a port free on this node for the job's rendezvous
+  Instant created_at = {};
+  std::optional<Instant> billed_from = {};       // when billing began, as the cloud bills; absent: not billed yet
+  std::optional<Instant> ended_at = {};          // when billing ended; set when state is `ended`
+  std::optional<Instant> notice_until = {};      // the cloud announced that it takes the machine at this moment
+  std::string end_reason = {};                   // "preempted", "terminated", "expired", "host failure"
+  bool operator==(const NodeView&) const = default;
+};
+
+/// What a cloud sells and for how much.
+class PriceSource {
+ public:
+  virtual ~PriceSource() = default;
+  /// Everything on sale in every region, with prices and what is known of availability.
+  virtual Result<std::vector<Offer>> offers() = 0;
+  /// The prices of one offer that were in force between `from` and `to`: the first point is at or before `from`.
+  virtual Result<std::vector<PricePoint>> price_history(const OfferKey& key, Instant from, Instant to) = 0;
+};
+
+/// Machines: create, find again, end. Nothing waits for a machine to boot or to go.
+class Provisioner {
+ public:
+  virtual ~Provisioner() = default;
+  /// Books the gang; returns its nodes, starting or running. With a token that was already used: the same nodes, whatever
+  /// their state, nothing new. Errors: capacity, quota, auth, throttled, invalid, network (maybe_applied). On an error
+  /// without maybe_applied nothing is left running.
+  virtual Result<std::vector<NodeView>> ensure_gang(const GangRequest& request) = 0;
+  /// Every machine that carries our tags, in all regions; ended ones too, for at least an hour. Fails whole: an incomplete
+  /// list is an error, never a short list.
+  virtual Result<std::vector<NodeView>> list() = 0;
+  /// Ends machines. The gone succeeds. When it returns, billing has ended or will with no further call.
+  virtual Status terminate(const std::vector<NodeId>& nodes) = 0;
+};
+
+/// Machines that can be stopped without being given back.
+class Startable {
+ public:
+  virtual ~Startable() = default;
+  virtual Status stop(const NodeId& node) = 0;
+  virtual Status start(const NodeId& node) = 0;
+};
+
+/// A cloud. Abilities that not all clouds have are asked for and may be null.
+class Provider {
+ public:
+  virtual ~Provider() = default;
+  [[nodiscard]] virtual std::string name() const = 0;
+  virtual PriceSource& prices() = 0;
+  virtual Provisioner& provisioner() = 0;
+  virtual NodeChannel& channel() = 0;
+  virtual Startable* startable() { return nullptr; }
+  /// How often its machines are worth looking at.
+  [[nodiscard]] virtual Millis poll_interval() const = 0;
+};
+
+}  // namespace gpubroker
