@@ -1,0 +1,25 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include <sqlite3.h>
+
+#include "core/base/result.hpp"
+
+namespace gpubroker {
+
+/// One step of the schema, forward only. Its place in the list is its version (PRAGMA user_version), from 1.
+struct Migration {
+  const char* name;  // "2026-11-24 journal and projections"
+  const char* sql;
+};
+
+const std::vector<Migration>& migrations();
+
+/// Brings the file to the newest schema, in one transaction. `invalid` when it was written by a newer program.
+Status migrate(sqlite3* database, const std::string& path);
+
+/// Whether the file has the newest schema; `invalid` when it is newer than this program.
+Result<bool> is_current(sqlite3* database, const std::string& path);
+
+}  // namespace gpubroker

@@ -1,0 +1,307 @@
+#include "core/store/sqlite_journal.hpp"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <mutex>
+
+#include "core/store/migrations.hpp"
+#include "core/store/sqlite.hpp"
+
+namespace gpubroker {
+namespace {
+
+constexpr int kBusyMs = 5'000;
+
+constexpr const char* kWorkloadColumns =
+    "id, name, key, owner, phase, live, created_at_ms, changed_at_ms, attempts, nodes, place, step, settled_micros, detail";
+
+WorkloadRow read_workload(const Statement& row) {
+  return {.id = {row.text(0)},
+          .name = row.text(1),
+          .key = row.text(2),
+          .owner = row.text(3),
+          .phase = row.text(4),
+          .live = row.integer(5) != 0,
+          .created_at = {row.integer(6)},
+          .changed_at = {row.integer(7)},
+          .attempts = static_cast<int>(row.integer(8)),
+          .nodes = static_cast<int>(row.integer(9)),
+          .place = row.text(10),
+          .step = row.integer(11),
+          .settled = {row.integer(12)},
+          .detail = row.text(13)};
+}
+
+class SqliteJournal final : public Journal {
+ public:
+  SqliteJournal(DatabaseHandle database, std::string path) : database_(std::move(database)), path_(std::move(path)) {}
+
+  Result<std::int64_t> append(const JournalBatch& batch, const std::optional<Lease>& lease) override {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    TRY(Transaction transaction, Transaction::begin(database_.get(), path_));
+    if (lease) { TRY([[maybe_unused]] const Ok held, check_lease(*lease)); }
+    TRY([[maybe_unused]] const Ok rows, insert_rows(batch.rows));
+    TRY([[maybe_unused]] const Ok workloads, put_workloads(batch.workloads));
+    TRY([[maybe_unused]] const Ok charges, insert_charges(batch.charges));
+    TRY(const std::int64_t last, query_last_seq());
+    TRY([[maybe_unused]] const Ok committed, transaction.commit());
+    return last;
+  }
+
+  Result<std::vector<JournalRow>> read(const WorkloadId& workload, std::int64_t after, std::size_t limit) override {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    const bool all = workload.value.empty();
+    TRY(Statement query,
+        prepare(all ? "SELECT seq, at_ms, workload, kind, token, body FROM journal WHERE seq > ? ORDER BY seq LIMIT ?"
+                    : "SELECT seq, at_ms, workload, kind, token, body FROM journal WHERE workload = ? AND seq > ? "
+                      "ORDER BY seq LIMIT ?"));
+    if (!all) { query.bind(workload.value); }
+    query.bind(after).bind(static_cast<std::int64_t>(limit));
+    std::vector<JournalRow> rows;
+    while (true) {
+      TRY(const bool more, query.step());
+      if (!more) { return rows; }
+      rows.push_back({.seq = query.integer(0),
+                      .at = {query.integer(1)},
+                      .workload = {query.text(2)},
+                      .kind = query.text(3),
+                      .token = query.text(4),
+                      .body = query.text(5)});
+    }
+  }
+
+  Result<std::int64_t> last_seq() override {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    return query_last_seq();
+  }
+
+  Result<std::vector<WorkloadRow>> workloads(bool only_live) override {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    TRY(Statement query, prepare("SELECT " + std::string(kWorkloadColumns) + " FROM workload " +
+                                 (only_live ? "WHERE live = 1 " : "") + "ORDER BY created_at_ms DESC, id"));
+    std::vector<WorkloadRow> rows;
+    while (true) {
+      TRY(const bool more, query.step());
+      if (!more) { return rows; }
+      rows.push_back(read_workload(query));
+    }
+  }
+
+  Result<std::optional<WorkloadRow>> find_workload(const std::string& name) override {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    // The id first, then the key, then the newest of that name.
+    for (const char* const where : {"id = ?", "key = ? AND key <> ''", "name = ? ORDER BY created_at_ms DESC, id LIMIT 1"}) {
+      TRY(Statement query, prepare("SELECT " + std::string(kWorkloadColumns) + " FROM workload WHERE " + where));
+      query.bind(name);
+      TRY(const bool found, query.step());
+      if (found) { return std::optional(read_workload(query)); }
+    }
+    return std::optional<WorkloadRow>{};
+  }
+
+  Result<std::vector<ChargeRow>> charges() override {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    TRY(Statement query, prepare("SELECT workload, attempt, node, provider, region, instance_type, market, owner, from_ms, "
+                                 "to_ms, rate_micros_per_hour, amount_micros FROM charge ORDER BY from_ms, node"));
+    std::vector<ChargeRow> rows;
+    while (true) {
+      TRY(const bool more, query.step());
+      if (!more) { return rows; }
+      rows.push_back({.workload = {query.text(0)},
+                      .attempt = static_cast<int>(query.integer(1)),
+                      .node = {query.text(2)},
+                      .provider = query.text(3),
+                      .region = query.text(4),
+                      .instance_type = query.text(5),
+                      .market = query.text(6),
+                      .owner = query.text(7),
+                      .from = {query.integer(8)},
+                      .to = {query.integer(9)},
+                      .rate = {query.integer(10)},
+                      .amount = {query.integer(11)}});
+    }
+  }
+
+  Status replace_projections(const std::vector<WorkloadRow>& workloads, const std::vector<ChargeRow>& charges) override {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    TRY(Transaction transaction, Transaction::begin(database_.get(), path_));
+    TRY([[maybe_unused]] const Ok cleared, execute(database_.get(), "DELETE FROM workload; DELETE FROM charge", path_));
+    TRY([[maybe_unused]] const Ok put, put_workloads(workloads));
+    TRY([[maybe_unused]] const Ok inserted, insert_charges(charges));
+    return transaction.commit();
+  }
+
+  Result<Lease> take_lease(const std::string& holder, Instant now, Millis length) override {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    TRY(Transaction transaction, Transaction::begin(database_.get(), path_));
+    TRY(const std::optional<Lease> old, query_lease());
+    const bool ours = old && old->holder == holder;
+    if (old && !ours && old->until > now) {
+      return Error{.kind = ErrorKind::conflict,
+                   .message = "supervisor " + old->holder + " works on " + path_ + " until " + format_utc(old->until),
+                   .hint = "it takes care of all workloads; `gpubroker status` shows them",
+                   .source = path_,
+                   .code = "lease"};
+    }
+    const Lease lease{.holder = holder, .fence = old ? old->fence + (ours ? 0 : 1) : 1, .until = now + length};
+    TRY(Statement put, prepare("INSERT OR REPLACE INTO lease (one, holder, fence, until_ms) VALUES (1, ?, ?, ?)"));
+    TRY([[maybe_unused]] const Ok done, put.bind(lease.holder).bind(lease.fence).bind(lease.until.ms).finish());
+    TRY([[maybe_unused]] const Ok committed, transaction.commit());
+    return lease;
+  }
+
+  Status release_lease(const Lease& lease) override {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    TRY(Statement put, prepare("UPDATE lease SET until_ms = 0 WHERE holder = ? AND fence = ?"));
+    return put.bind(lease.holder).bind(lease.fence).finish();
+  }
+
+  Result<std::optional<Lease>> current_lease() override {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    return query_lease();
+  }
+
+ private:
+  [[nodiscard]] Result<Statement> prepare(const std::string& sql) const {
+    return Statement::prepare(database_.get(), sql, path_);
+  }
+
+  Result<std::int64_t> query_last_seq() {
+    TRY(Statement query, prepare("SELECT coalesce(max(seq), 0) FROM journal"));
+    TRY([[maybe_unused]] const bool row, query.step());
+    return query.integer(0);
+  }
+
+  Result<std::optional<Lease>> query_lease() {
+    TRY(Statement query, prepare("SELECT holder, fence, until_ms FROM lease"));
+    TRY(const bool row, query.step());
+    if (!row) { return std::optional<Lease>{}; }
+    return std::optional(Lease{.holder = query.text(0), .fence = query.integer(1), .until = {query.integer(2)}});
+  }
+
+  /// The fence, inside the writer's transaction: one who lost the lease while it slept writes nothing.
+  Status check_lease(const Lease& lease) {
+    TRY(const std::optional<Lease> held, query_lease());
+    if (held && held->holder == lease.holder && held->fence == lease.fence) { return Ok{}; }
+    return Error{.kind = ErrorKind::conflict,
+                 .message = "the lease is lost to supervisor " + (held ? held->holder : std::string("nobody")),
+                 .hint = "another supervisor works on this journal",
+                 .source = path_,
+                 .code = "lease"};
+  }
+
+  Status insert_rows(const std::vector<JournalRow>& rows) {
+    TRY(Statement insert, prepare("INSERT INTO journal (at_ms, workload, kind, token, body) VALUES (?, ?, ?, ?, ?)"));
+    for (const JournalRow& row : rows) {
+      insert.bind(row.at.ms).bind(row.workload.value).bind(row.kind).bind(row.token).bind(row.body);
+      TRY([[maybe_unused]] const Ok done, insert.finish());
+      insert.reset();
+    }
+    return Ok{};
+  }
+
+  Status put_workloads(const std::vector<WorkloadRow>& rows) {
+    if (rows.empty()) { return Ok{}; }
+    // Not INSERT OR REPLACE: that would throw out the other workload that has the key.
+    TRY(Statement put, prepare("INSERT INTO workload (" + std::string(kWorkloadColumns) +
+                               ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+                               "name = excluded.name, key = excluded.key, owner = excluded.owner, phase = excluded.phase, "
+                               "live = excluded.live, created_at_ms = excluded.created_at_ms, "
+                               "changed_at_ms = excluded.changed_at_ms, attempts = excluded.attempts, "
+                               "nodes = excluded.nodes, place = excluded.place, step = excluded.step, "
+                               "settled_micros = excluded.settled_micros, detail = excluded.detail"));
+    for (const WorkloadRow& row : rows) {
+      put.bind(row.id.value).bind(row.name).bind(row.key).bind(row.owner).bind(row.phase);
+      put.bind(std::int64_t{row.live ? 1 : 0}).bind(row.created_at.ms).bind(row.changed_at.ms);
+      put.bind(std::int64_t{row.attempts}).bind(std::int64_t{row.nodes}).bind(row.place).bind(row.step);
+      put.bind(row.settled.micros).bind(row.detail);
+      if (Status done = put.finish(); !done.ok()) {
+        if (sqlite3_extended_errcode(database_.get()) == SQLITE_CONSTRAINT_UNIQUE) {
+          return Error{.kind = ErrorKind::conflict,
+                       .message = "the key " + row.key + " belongs to another workload",
+                       .source = path_,
+                       .code = "key"};
+        }
+        return done.error();
+      }
+      put.reset();
+    }
+    return Ok{};
+  }
+
+  Status insert_charges(const std::vector<ChargeRow>& rows) {
+    if (rows.empty()) { return Ok{}; }
+    TRY(Statement insert, prepare("INSERT OR IGNORE INTO charge (workload, attempt, node, provider, region, instance_type, "
+                                  "market, owner, from_ms, to_ms, rate_micros_per_hour, amount_micros) "
+                                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+    for (const ChargeRow& row : rows) {
+      insert.bind(row.workload.value).bind(std::int64_t{row.attempt}).bind(row.node.value).bind(row.provider);
+      insert.bind(row.region).bind(row.instance_type).bind(row.market).bind(row.owner).bind(row.from.ms);
+      insert.bind(row.to.ms).bind(row.rate.micros_per_hour).bind(row.amount.micros);
+      TRY([[maybe_unused]] const Ok done, insert.finish());
+      insert.reset();
+    }
+    return Ok{};
+  }
+
+  std::mutex mutex_;  // one connection, several threads
+  DatabaseHandle database_;
+  std::string path_;
+};
+
+Status make_private(const std::string& path) {
+  std::error_code failed;
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  if (!folder.empty() && !std::filesystem::exists(folder, failed)) {
+    std::filesystem::create_directories(folder, failed);
+    if (failed) {
+      return Error{.kind = ErrorKind::invalid,
+                   .message = "cannot make the folder " + folder.string() + ": " + failed.message(),
+                   .hint = "set GPUBROKER_HOME to a folder that can be written",
+                   .source = path};
+    }
+    (void)::chmod(folder.c_str(), 0700);
+  }
+  return Ok{};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Journal>> open_journal(const std::string& path, OpenMode mode) {
+  const bool writes = mode == OpenMode::read_write;
+  std::error_code failed;
+  const bool exists = std::filesystem::exists(path, failed);
+  if (!exists && !writes) {
+    return Error{.kind = ErrorKind::not_found,
+                 .message = "there is no journal at " + path + " yet",
+                 .hint = "`gpubroker launch` makes it",
+                 .source = path};
+  }
+  if (!exists) { TRY([[maybe_unused]] const Ok made, make_private(path)); }
+  // A reader of a WAL file needs to write its shared memory: read-only means that we change nothing, not the open mode.
+  const int flags = SQLITE_OPEN_READWRITE | (writes ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX;
+  sqlite3* raw = nullptr;
+  const int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
+  DatabaseHandle database(raw);
+  if (code != SQLITE_OK) { return sqlite_error(raw, code, path); }
+  if (!exists) { (void)::chmod(path.c_str(), 0600); }
+  sqlite3_extended_result_codes(raw, 1);
+  sqlite3_busy_timeout(raw, kBusyMs);
+  TRY([[maybe_unused]] const Ok modes,
+      execute(raw, writes ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL" : "PRAGMA query_only = 1", path));
+  TRY(const bool current, is_current(raw, path));
+  if (!current) {
+    if (!writes) {
+      return Error{.kind = ErrorKind::invalid,
+                   .message = path + " has an older schema",
+                   .hint = "`gpubroker supervise --until-idle` brings it up to date",
+                   .source = path};
+    }
+    TRY([[maybe_unused]] const Ok migrated, migrate(raw, path));
+  }
+  return std::unique_ptr<Journal>(std::make_unique<SqliteJournal>(std::move(database), path));
+}
+
+}  // namespace gpubroker

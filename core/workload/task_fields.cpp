@@ -1,0 +1,167 @@
+#include "core/workload/task_fields.hpp"
+
+#include <algorithm>
+
+#include "core/base/text.hpp"
+#include "core/workload/task.hpp"
+
+namespace gpubroker {
+namespace {
+
+Error invalid(const std::string& message, const std::string& hint = "") {
+  return {.kind = ErrorKind::invalid, .message = message, .hint = hint};
+}
+
+Status set_text_field(Task& task, const std::string& field, const std::string& value) {
+  if (field == "name") {
+    TRY([[maybe_unused]] const Ok fine, check_name(value));
+    task.name = value;
+  } else if (field == "workdir") {
+    task.workdir = value;
+  } else if (field == "env") {
+    const std::size_t equals = value.find('=');
+    if (equals == std::string::npos || equals == 0) { return invalid("must be NAME=value"); }
+    task.envs[value.substr(0, equals)] = value.substr(equals + 1);
+  } else {
+    return Error{.kind = ErrorKind::internal, .message = "no field is called " + field};
+  }
+  return Ok{};
+}
+
+/// Fields of each acceptable kind of machine.
+Result<bool> set_need_field(ResourceNeed& need, const std::string& field, const std::string& value) {
+  if (field == "gpus") {
+    TRY(need.gpu, parse_gpu_spec(value));
+  } else if (field == "infra") {
+    TRY([[maybe_unused]] const Ok set, set_infra(need, value));
+  } else if (field == "cpus") {
+    TRY(need.cpus, parse_size(value, /*is_memory=*/false));
+  } else if (field == "memory") {
+    TRY(need.memory_mib, parse_size(value, /*is_memory=*/true));
+  } else if (field == "instance_type") {
+    need.instance_type = value;
+  } else if (field == "use_spot") {
+    need.markets = {Market::spot};
+  } else if (field == "region") {
+    need.regions = split(value, ',');
+  } else if (field == "max_price") {
+    TRY([[maybe_unused]] const Ok set, set_max_price(need, value));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+Result<bool> set_limit_field(Task& task, const std::string& field, const std::string& value) {
+  if (field == "deadline") {
+    TRY(task.deadline, parse_duration(value));
+  } else if (field == "ttl") {
+    TRY(task.ttl, parse_duration(value));
+  } else if (field == "budget") {
+    TRY(task.budget, parse_budget(value));
+  } else if (field == "num_nodes") {
+    const std::optional<std::int64_t> nodes = parse_int(value);
+    if (!nodes || *nodes < 1 || *nodes > 10'000) { return invalid("must be a whole number from 1 to 10000"); }
+    task.num_nodes = static_cast<int>(*nodes);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+Status set_any_field(Task& task, const std::string& field, const std::string& value) {
+  TRY(const bool limit, set_limit_field(task, field, value));
+  if (limit) { return Ok{}; }
+  bool known = false;
+  for (ResourceNeed& need : task.needs) { TRY(known, set_need_field(need, field, value)); }
+  return known ? Status(Ok{}) : set_text_field(task, field, value);
+}
+
+}  // namespace
+
+Result<SizeNeed> parse_size(const std::string& text, bool is_memory) {
+  std::string rest = lower(trim(text));
+  SizeNeed need{.amount = 0, .exact = true};
+  if (!rest.empty() && rest.back() == '+') {
+    need.exact = false;
+    rest.pop_back();
+  }
+  for (const std::string unit : {"gib", "gb", "g"}) {
+    if (is_memory && rest.size() > unit.size() && rest.compare(rest.size() - unit.size(), unit.size(), unit) == 0) {
+      rest.resize(rest.size() - unit.size());
+      break;
+    }
+  }
+  const std::optional<std::int64_t> number = parse_int(trim(rest));
+  if (!number || *number < 1 || *number > 1'000'000) {
+    return invalid("must be a number like " + std::string(is_memory ? "64, 64+ or 64GB+" : "8 or 8+") + ", not " + text);
+  }
+  need.amount = is_memory ? *number * 1024 : *number;
+  return need;
+}
+
+Status set_max_price(ResourceNeed& need, const std::string& text) {
+  const std::vector<std::string> parts = split(text, '/');
+  const std::string per = parts.size() > 1 ? lower(trim(parts[1])) : "hour";
+  TRY(const Money amount, parse_money(trim(parts[0])));
+  if (amount.micros <= 0) { return invalid("must be above zero"); }
+  if (per == "hour" || per == "h") {
+    need.max_price = Rate{amount.micros};
+  } else if (per == "gpu-hour" || per == "gpu-h") {
+    need.max_price_per_gpu = Rate{amount.micros};
+  } else {
+    return invalid("a price is per `hour` (of a machine) or per `gpu-hour`, not per `" + per + "`");
+  }
+  return Ok{};
+}
+
+Status set_infra(ResourceNeed& need, const std::string& text) {
+  const std::vector<std::string> parts = split(text, '/');
+  if (parts.size() > 3) { return invalid("must be provider, provider/region or provider/region/zone"); }
+  const auto part = [&](std::size_t at) {
+    return at < parts.size() && parts[at] != "*" ? std::string(trim(parts[at])) : std::string{};
+  };
+  need.provider = lower(part(0));
+  need.regions.clear();
+  if (!part(1).empty()) { need.regions = {part(1)}; }
+  need.zone = part(2);
+  return Ok{};
+}
+
+Result<Market> parse_market(const std::string& text) {
+  if (const std::optional<Market> market = market_from(lower(trim(text)))) { return *market; }
+  return invalid("no market is called " + text, "known: on_demand, spot, flex, block, contract");
+}
+
+Result<Money> parse_budget(const std::string& text) {
+  TRY(const Money amount, parse_money(text));
+  if (amount.micros <= 0) { return invalid("a budget must be above zero, not " + text); }
+  return amount;
+}
+
+Status check_name(const std::string& name) {
+  const auto fine = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  if (!name.empty() && name.size() <= 40 && name.front() != '-' && name.back() != '-' &&
+      std::all_of(name.begin(), name.end(), fine)) {
+    return Ok{};
+  }
+  std::string better;
+  for (const char c : lower(name)) { better += fine(c) ? c : '-'; }
+  while (!better.empty() && better.front() == '-') { better.erase(0, 1); }
+  better.resize(std::min<std::size_t>(better.size(), 40));
+  while (!better.empty() && better.back() == '-') { better.pop_back(); }
+  return invalid("a name has lower-case letters, digits and dashes, at most 40, not `" + name + "`",
+                 better.empty() ? "for example: train" : "for example: " + better);
+}
+
+Status set_field(Task& task, const std::string& field, const std::string& value) {
+  Status set = set_any_field(task, field, value);
+  if (set.ok()) { return set; }
+  Error error = set.error();
+  std::string flag = "--" + field;
+  std::replace(flag.begin(), flag.end(), '_', '-');
+  error.source = flag;
+  return error;
+}
+
+}  // namespace gpubroker
