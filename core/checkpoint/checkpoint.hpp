@@ -80,9 +80,8 @@ class CheckpointStore {
   /// The newest one that verifies (shallow), or nothing.
   Result<std::optional<Manifest>> newest_whole();
 
-  /// Writes the checkpoint's files into `folder`, verifying every SHA-256 on the way; a file already there with the right
-  /// content is left alone; files of `folder` that are not in the manifest are removed. On failure the folder may be partial:
-  /// the job must not start.
+  /// Makes `folder` exactly the checkpoint, verifying every SHA-256 on the way: written beside it and swapped in at the end. On
+  /// failure the folder is as it was, or missing after a crash in the swap, never a mixture.
   Status restore(const Manifest& manifest, const std::string& folder);
 
   Status remove(const CheckpointId& id);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "core/system/errors.hpp"
-#include "core/system/fd.hpp"
+#include "core/system/descriptor.hpp"
 
 namespace gpubroker {
 namespace {

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "core/system/errors.hpp"
-#include "core/system/fd.hpp"
+#include "core/system/descriptor.hpp"
 
 // NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): POSIX's own name of the environment.
 extern char** environ;

@@ -1,0 +1,81 @@
+#include "core/base/text.hpp"
+#include "core/checkpoint/checkpoint.hpp"
+
+namespace gpubroker {
+namespace {
+
+/// Objects are files below a folder, replaced whole and synced.
+class DirectoryStore final : public ObjectStore {
+ public:
+  DirectoryStore(std::string root, Files& files) : root_(std::move(root)), files_(files) {}
+
+  Status put(const std::string& key, std::string_view bytes) override {
+    TRY(const std::string path, path_of(key));
+    return files_.write_atomic(path, bytes, 0600, /*durable=*/true);
+  }
+
+  Result<bool> put_new(const std::string& key, std::string_view bytes) override {
+    TRY(const std::string path, path_of(key));
+    return files_.write_new(path, bytes, 0600, /*durable=*/true);
+  }
+
+  Result<std::string> get(const std::string& key) override {
+    TRY(const std::string path, path_of(key));
+    return files_.read(path);
+  }
+
+  Result<ObjectInfo> head(const std::string& key) override {
+    TRY(const std::string path, path_of(key));
+    TRY(const FileInfo info, files_.stat(path));
+    return ObjectInfo{.key = key, .size = info.size};
+  }
+
+  Result<std::vector<ObjectInfo>> list(const std::string& prefix) override {
+    const std::size_t slash = prefix.rfind('/');
+    const std::string folder = slash == std::string::npos ? "" : prefix.substr(0, slash);
+    const Result<std::vector<FileInfo>> found = files_.list(folder.empty() ? root_ : root_ + "/" + folder, /*recursive=*/true);
+    if (!found.ok() && found.error().kind == ErrorKind::not_found) { return std::vector<ObjectInfo>{}; }
+    if (!found.ok()) { return found.error(); }
+    std::vector<ObjectInfo> objects;
+    for (const FileInfo& file : found.value()) {
+      const std::string key = (folder.empty() ? "" : folder + "/") + file.name;
+      // A temporary name is a write in the making, or what a crash left of one.
+      const bool whole = file.name.find(".tmp-") == std::string::npos;
+      if (whole && key.rfind(prefix, 0) == 0) { objects.push_back({.key = key, .size = file.size}); }
+    }
+    return objects;
+  }
+
+  Status remove(const std::string& key) override {
+    TRY(const std::string path, path_of(key));
+    return files_.remove_all(path);
+  }
+
+ private:
+  [[nodiscard]] Result<std::string> path_of(const std::string& key) const {
+    for (const std::string& part : split(key, '/')) {
+      if (part.empty() || part == "." || part == "..") {
+        return Error{.kind = ErrorKind::invalid, .message = "not a key of an object: " + key, .source = root_};
+      }
+    }
+    return root_ + "/" + key;
+  }
+
+  std::string root_;
+  Files& files_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ObjectStore>> open_object_store(const std::string& url, Files& files) {
+  constexpr std::string_view kFile = "file://";
+  if (url.rfind(kFile, 0) == 0 && url.size() > kFile.size() && url[kFile.size()] == '/') {
+    return std::unique_ptr<ObjectStore>(std::make_unique<DirectoryStore>(url.substr(kFile.size()), files));
+  }
+  return Error{.kind = ErrorKind::invalid,
+               .message = "no checkpoint store is known for " + url,
+               .hint = "known: file:///absolute/folder",
+               .source = "checkpoint.store"};
+}
+
+}  // namespace gpubroker
