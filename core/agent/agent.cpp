@@ -1,0 +1,403 @@
+#include "core/agent/agent.hpp"
+
+#include <csignal>
+#include <set>
+
+#include "core/agent/checkpointer.hpp"
+#include "core/agent/output.hpp"
+#include "core/base/text.hpp"
+#include "core/wire/json.hpp"
+
+namespace gpubroker {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr Millis kTick = milliseconds{25};
+constexpr Millis kHeartbeat = seconds{2};
+constexpr Millis kReportEvery = milliseconds{100};
+constexpr Millis kPolite = seconds{2};  // from SIGTERM to SIGKILL for what the run left behind
+constexpr const char* kCookie = "GPUBROKER_TASK";
+
+int signal_number(const std::string& name) {
+  if (name == "SIGUSR1") { return SIGUSR1; }
+  if (name == "SIGUSR2") { return SIGUSR2; }
+  if (name == "SIGINT") { return SIGINT; }
+  if (name == "SIGHUP") { return SIGHUP; }
+  return SIGTERM;
+}
+
+class Agent {
+ public:
+  Agent(AgentParts parts, const std::string& root, int attempt, const std::function<bool()>& stopping)
+      : parts_(parts), root_(root), folder_(root + "/attempts/" + std::to_string(attempt)), stopping_(stopping) {
+    report_.attempt = attempt;
+  }
+
+  Status run() {
+    Result<std::unique_ptr<FileLock>> lock = parts_.files.lock(folder_ + "/agent.lock", Millis{0});
+    if (!lock.ok()) { return lock.error(); }
+    TRY(const std::string text, parts_.files.read(folder_ + "/spec.json"));
+    TRY(spec_, parse_agent_spec(text));
+    begin_report();
+    if (was_here_before()) { return Ok{}; }
+    TRY([[maybe_unused]] const Ok told, write_report(/*durable=*/false));
+    workdir_ = root_ + "/workdir";
+    Status ready = prepare();
+    if (!ready.ok()) { return leave("could not prepare the node: " + ready.error().message, /*setup_failed=*/true); }
+    OutputLog output(parts_.files, parts_.clock, folder_ + "/output.log", spec_.output_bytes_max);
+    output_ = &output;
+    Checkpointer checkpointer(parts_, spec_, checkpoint_folder());
+    if (spec_.rank == 0 && !spec_.checkpoint.path.empty()) { checkpointer_ = &checkpointer; }
+    if (!spec_.setup.empty()) {
+      TRY([[maybe_unused]] const Ok setup, run_script("setup", spec_.setup));
+      if (ended_ || report_.exit_code != 0) { return leave(report_.reason, /*setup_failed=*/!ended_); }
+      report_.exit_code.reset();
+      report_.reason.clear();
+    }
+    if (spec_.resume) {
+      set_phase(AgentPhase::restoring);
+      if (Status restored = checkpointer.restore(); !restored.ok()) {
+        return leave("could not restore " + spec_.resume->value + ": " + restored.error().message, /*setup_failed=*/true);
+      }
+    }
+    TRY([[maybe_unused]] const Ok ran, run_script("run", spec_.run));
+    if (checkpointer_ != nullptr) { checkpointer_->finish(report_.step); }
+    return leave(report_.reason, /*setup_failed=*/false);
+  }
+
+ private:
+  // --- report ---------------------------------------------------------------------------------------------------
+
+  void begin_report() {
+    report_.version = std::to_string(kAgentWireVersion);
+    report_.rank = spec_.rank;
+    report_.pid = parts_.processes.self_pid();
+    report_.started_at = parts_.clock.now();
+  }
+
+  Status write_report(bool durable) {
+    report_.heartbeat_at = parts_.clock.now();
+    if (checkpointer_ != nullptr) { checkpointer_->tell(report_); }
+    written_ = report_;
+    written_at_ = parts_.clock.monotonic();
+    return parts_.files.write_atomic(folder_ + "/report.json", encode_agent_report(report_), 0600, durable);
+  }
+
+  void set_phase(AgentPhase phase) {
+    report_.phase = phase;
+    (void)write_report(/*durable=*/false);
+  }
+
+  void report_if_due() {
+    if (checkpointer_ != nullptr) { checkpointer_->tell(report_); }
+    const Millis since = parts_.clock.monotonic() - written_at_;
+    if (since >= kHeartbeat || (since >= kReportEvery && report_ != written_)) { (void)write_report(/*durable=*/false); }
+  }
+
+  Status leave(const std::string& reason, bool setup_failed) {
+    report_.phase = AgentPhase::exited;
+    report_.reason = reason;
+    report_.setup_failed = setup_failed;
+    if (setup_failed && !report_.exit_code && !report_.exit_signal) { report_.exit_code = 1; }
+    report_.ended_at = parts_.clock.now();
+    return write_report(/*durable=*/true);
+  }
+
+  /// An agent that died on this attempt left processes behind and a report that is not its last word.
+  bool was_here_before() {
+    const Result<std::string> text = parts_.files.read(folder_ + "/report.json");
+    if (!text.ok()) { return false; }
+    const Result<AgentReport> before = parse_agent_report(text.value());
+    if (!before.ok()) { return false; }
+    if (before.value().phase == AgentPhase::exited) { return true; }
+    report_ = before.value();
+    end_tree(Millis{0});
+    if (spec_.rank == 0 && !spec_.checkpoint.path.empty()) {
+      workdir_ = root_ + "/workdir";
+      Checkpointer last(parts_, spec_, checkpoint_folder());
+      last.finish(report_.step);
+      last.tell(report_);
+    }
+    report_.exit_signal = SIGKILL;
+    (void)leave("the agent died and was started again; what it had started was ended", /*setup_failed=*/false);
+    return true;
+  }
+
+  // --- before the job -------------------------------------------------------------------------------------------
+
+  [[nodiscard]] std::string checkpoint_folder() const {
+    const std::string& path = spec_.checkpoint.path;
+    if (path.empty() || path.front() == '/') { return path; }
+    return workdir_ + "/" + (path.rfind("./", 0) == 0 ? path.substr(2) : path);
+  }
+
+  Status prepare() {
+    TRY([[maybe_unused]] const Ok made, parts_.files.make_dirs(workdir_, 0755));
+    for (const auto& [archive, target] : {std::pair{"/workdir.tar", workdir_}, std::pair{"/mounts.tar", root_}}) {
+      if (!parts_.files.stat(folder_ + archive).ok()) { continue; }
+      TRY(const CommandResult unpacked,
+          parts_.processes.run({.argv = {"tar", "-C", target, "-xf", folder_ + archive}}, std::chrono::minutes{30}));
+      if (unpacked.exit.code != 0) {
+        return Error{.kind = ErrorKind::internal, .message = "tar: " + unpacked.err, .source = archive};
+      }
+    }
+    // A request of a former life must not stop this one at its first step.
+    return parts_.files.remove_all(folder_ + "/checkpoint.request");
+  }
+
+  Result<std::map<std::string, std::string>> environment() {
+    std::map<std::string, std::string> env = spec_.env;
+    if (!spec_.secret_names.empty()) {
+      TRY(const std::string text, parts_.files.read(folder_ + "/secrets.json"));
+      TRY(const auto secrets, read_json(text, "secrets", [](const Json& json) -> Result<std::map<std::string, std::string>> {
+        return json.get<std::map<std::string, std::string>>();
+      }));
+      env.insert(secrets.begin(), secrets.end());
+    }
+    const std::string rank = std::to_string(spec_.rank);
+    const std::string nodes = std::to_string(spec_.node_ips.size());
+    const std::string gpus = std::to_string(spec_.gpus_per_node);
+    const std::string ips = join(spec_.node_ips, "\n");
+    const std::map<std::string, std::string> ours = {
+        {"GPUBROKER_WORKLOAD", spec_.workload.value},
+        {"GPUBROKER_ATTEMPT", std::to_string(spec_.attempt)},
+        {"GPUBROKER_NODE_ID", spec_.node.value},
+        {"GPUBROKER_NODE_RANK", rank},
+        {"GPUBROKER_NUM_NODES", nodes},
+        {"GPUBROKER_NODE_IPS", ips},
+        {"GPUBROKER_NUM_GPUS_PER_NODE", gpus},
+        {"GPUBROKER_CHECKPOINT_DIR", checkpoint_folder()},
+        {"GPUBROKER_CHECKPOINT_REQUEST", folder_ + "/checkpoint.request"},
+        {"GPUBROKER_PROGRESS", folder_ + "/progress"},
+        {kCookie, cookie()},
+        {"SKYPILOT_NODE_RANK", rank},
+        {"SKYPILOT_NUM_NODES", nodes},
+        {"SKYPILOT_NODE_IPS", ips},
+        {"SKYPILOT_NUM_GPUS_PER_NODE", gpus},
+        {"SKYPILOT_TASK_ID", spec_.workload.value},
+        {"MASTER_ADDR", spec_.node_ips.front()},
+        {"MASTER_PORT", std::to_string(spec_.master_port)},
+    };
+    env.insert(ours.begin(), ours.end());  // the user's own value of MASTER_PORT, say, stands
+    env[kCookie] = cookie();
+    return env;
+  }
+
+  [[nodiscard]] std::string cookie() const {
+    return spec_.workload.value + "/" + std::to_string(spec_.attempt) + "/" + std::to_string(spec_.rank);
+  }
+
+  // --- the job --------------------------------------------------------------------------------------------------
+
+  Status run_script(const std::string& name, const std::string& text) {
+    const std::string script = folder_ + "/" + name + ".sh";
+    TRY([[maybe_unused]] const Ok written, parts_.files.write_atomic(script, text + "\n", 0700, /*durable=*/false));
+    TRY(const auto env, environment());
+    TRY(Child child, parts_.processes.start({.argv = {"bash", script}, .env = env, .cwd = workdir_}, ""));
+    if (name == "run") {
+      report_.run_started_at = parts_.clock.now();
+      set_phase(AgentPhase::running);
+    }
+    const std::string tag = name == "run" ? "out" : "setup";
+    const auto on_line = [this](std::string_view line) { read_step(line); };
+    std::optional<ProcessExit> exit;
+    while (!exit) {
+      const bool wrote = take_output(child, tag, on_line);
+      TRY(exit, parts_.processes.poll(child));
+      watch();
+      report_if_due();
+      if (!exit && !wrote) { parts_.clock.sleep_until(parts_.clock.now() + kTick); }
+    }
+    end_tree(kPolite);
+    while (take_output(child, tag, on_line)) {}
+    (void)output_->finish(tag, on_line);
+    parts_.processes.release(child);
+    tell_exit(name, *exit);
+    return Ok{};
+  }
+
+  /// True when there was something, so that there may be more.
+  bool take_output(const Child& child, const std::string& tag, const std::function<void(std::string_view)>& on_line) {
+    Result<std::optional<std::string>> bytes = parts_.processes.read_output(child);
+    if (!bytes.ok() || !bytes.value() || bytes.value()->empty()) { return false; }
+    (void)output_->take(tag, *bytes.value(), on_line);  // a full disk must not end the job
+    return true;
+  }
+
+  void tell_exit(const std::string& name, const ProcessExit& exit) {
+    report_.exit_code = exit.code;
+    report_.exit_signal = exit.signal;
+    if (!ended_why_.empty()) {
+      report_.reason = ended_why_;
+      return;
+    }
+    if (exit.signal) {
+      report_.reason = name + " was killed by signal " + std::to_string(*exit.signal);
+      report_.reason += *exit.signal == SIGKILL ? " (out of memory?)" : "";
+    } else if (exit.code == 127) {
+      report_.reason = name + ": command not found (exit code 127)";
+    } else if (exit.code > 128) {
+      report_.reason = name + ": exit code " + std::to_string(*exit.code) + ": a process of it was killed by signal " +
+                       std::to_string(*exit.code - 128) + (*exit.code == 137 ? " (out of memory?)" : "");
+    } else {
+      report_.reason = name + " exited with code " + std::to_string(exit.code.value_or(-1));
+    }
+  }
+
+  void set_step(std::int64_t step) {
+    if (step > report_.step) {
+      report_.step = step;
+      report_.step_at = parts_.clock.now();
+    }
+  }
+
+  /// Lines like {"step": 12, …} tell progress, unless the job has the file for it.
+  void read_step(std::string_view line) {
+    if (has_progress_file_ || line.empty() || line.front() != '{' || line.find("\"step\"") == std::string_view::npos) { return; }
+    const Result<std::int64_t> step = read_json(line, "output", [](const Json& json) -> Result<std::int64_t> {
+      return json.at("step").get<std::int64_t>();
+    });
+    if (step.ok()) { set_step(step.value()); }
+  }
+
+  void read_progress() {
+    const Result<std::string> text = parts_.files.read(folder_ + "/progress");
+    if (!text.ok()) { return; }
+    has_progress_file_ = true;
+    const std::string_view word = trim(text.value());
+    if (const std::optional<std::int64_t> bare = parse_int(word)) {
+      set_step(*bare);
+      return;
+    }
+    const Result<std::int64_t> step = read_json(word, "progress", [](const Json& json) -> Result<std::int64_t> {
+      return json.at("step").get<std::int64_t>();
+    });
+    if (step.ok()) { set_step(step.value()); }
+  }
+
+  // --- asked to end ---------------------------------------------------------------------------------------------
+
+  void watch() {
+    read_progress();
+    if (checkpointer_ != nullptr) { checkpointer_->look(report_.step); }
+    take_requests();
+    take_notice();
+    const Millis now = parts_.clock.monotonic();
+    if (parts_.clock.now() >= spec_.expires) {
+      report_.expired = true;
+      kill_job("its machine has expired");
+    } else if (stopping_()) {
+      kill_job("the agent was asked to end");
+    } else if (drain_until_ && now >= *drain_until_) {
+      kill_job("it did not stop within the grace and was killed");
+    }
+  }
+
+  void take_requests() {
+    const Result<std::vector<FileInfo>> found = parts_.files.list(folder_ + "/requests", /*recursive=*/false);
+    if (!found.ok()) { return; }
+    for (const FileInfo& file : found.value()) {
+      std::vector<std::string>& done = report_.done_requests;
+      if (file.name.find(".tmp-") != std::string::npos || std::find(done.begin(), done.end(), file.name) != done.end()) { continue; }
+      const Result<std::string> text = parts_.files.read(folder_ + "/requests/" + file.name);
+      if (!text.ok()) { continue; }
+      done.push_back(file.name);
+      const Result<AgentRequest> request = parse_agent_request(text.value());
+      if (!request.ok()) { continue; }
+      switch (request.value().verb) {
+        case AgentVerb::checkpoint: (void)ask_job("save"); break;
+        case AgentVerb::drain: drain(request.value().grace); break;
+        case AgentVerb::kill: kill_job("it was killed on request"); break;
+      }
+    }
+  }
+
+  void take_notice() {
+    if (report_.notice_at || spec_.notice_path.empty()) { return; }
+    const Result<std::string> text = parts_.files.read(root_ + "/" + spec_.notice_path);
+    if (!text.ok()) { return; }
+    const Result<Instant> until = parse_notice(text.value());
+    if (!until.ok()) { return; }
+    report_.notice_at = parts_.clock.now();
+    report_.notice_until = until.value();
+    const Millis left = until.value() - parts_.clock.now() - seconds{1};
+    drain(std::clamp(left, Millis{0}, spec_.checkpoint.grace));
+  }
+
+  /// "stop" or "save" in the file that the job's helper looks at.
+  Status ask_job(const std::string& what) {
+    return parts_.files.write_atomic(folder_ + "/checkpoint.request", what + "\n", 0644, /*durable=*/false);
+  }
+
+  void drain(Millis grace) {
+    if (drain_until_) { return; }
+    drain_until_ = parts_.clock.monotonic() + grace;
+    ended_ = true;
+    set_phase(AgentPhase::draining);
+    (void)ask_job("stop");
+    const int number = spec_.checkpoint.signal.empty() ? SIGTERM : signal_number(spec_.checkpoint.signal);
+    for (const std::int64_t pid : tree()) {
+      if (catches(pid, number)) { (void)parts_.processes.signal(pid, number); }
+    }
+  }
+
+  /// Whether a process has a handler for the signal: it would end the others (bash, launchers) before the ranks have saved.
+  bool catches(std::int64_t pid, int number) {
+    const Result<std::string> status = parts_.files.read("/proc/" + std::to_string(pid) + "/status");
+    if (!status.ok()) { return false; }
+    const std::size_t at = status.value().find("SigCgt:");
+    if (at == std::string::npos) { return false; }
+    const std::uint64_t caught = std::strtoull(status.value().c_str() + at + 7, nullptr, 16);
+    return ((caught >> static_cast<unsigned>(number - 1)) & 1U) != 0;
+  }
+
+  void kill_job(const std::string& why) {
+    if (ended_why_.empty()) { ended_why_ = why; }
+    ended_ = true;
+    for (const std::int64_t pid : tree()) { (void)parts_.processes.signal(pid, SIGKILL); }
+  }
+
+  std::vector<std::int64_t> tree() { return parts_.processes.find_by_env(kCookie, cookie()); }
+
+  /// Ends what the script left running: politely first, then surely.
+  void end_tree(Millis polite) {
+    const Millis until = parts_.clock.monotonic() + polite;
+    bool asked = false;
+    for (int round = 0; round < 400; ++round) {
+      const std::vector<std::int64_t> left = tree();
+      if (left.empty()) { return; }
+      const bool force = parts_.clock.monotonic() >= until;
+      for (const std::int64_t pid : left) {
+        if (force || !asked) { (void)parts_.processes.signal(pid, force ? SIGKILL : SIGTERM); }
+      }
+      asked = true;
+      parts_.clock.sleep_until(parts_.clock.now() + milliseconds{10});
+    }
+  }
+
+  AgentParts parts_;
+  std::string root_;
+  std::string folder_;
+  std::string workdir_ = {};
+  const std::function<bool()>& stopping_;
+  AgentSpec spec_ = {};
+  AgentReport report_ = {};
+  AgentReport written_ = {};
+  Millis written_at_{0};
+  OutputLog* output_ = nullptr;
+  Checkpointer* checkpointer_ = nullptr;
+  bool has_progress_file_ = false;
+  bool ended_ = false;            // drain or kill was asked for
+  std::string ended_why_ = {};    // what ended it by force
+  std::optional<Millis> drain_until_ = {};
+};
+
+}  // namespace
+
+Status run_agent(AgentParts parts, const std::string& root, int attempt, const std::function<bool()>& stopping) {
+  return Agent(parts, root, attempt, stopping).run();
+}
+
+}  // namespace gpubroker
