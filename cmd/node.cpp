@@ -1,0 +1,22 @@
+// What runs on nodes.
+#include "cmd/commands.hpp"
+#include "core/agent/agent.hpp"
+#include "providers/local/machine.hpp"
+
+namespace gpubroker {
+
+Result<int> run_agent_command(const AgentOptions& options, Context& context) {
+  watch_interrupts();
+  const AgentParts parts{.clock = context.clock, .files = context.files, .processes = context.processes};
+  TRY([[maybe_unused]] const Ok done, run_agent(parts, options.root, options.attempt, was_interrupted));
+  return 0;
+}
+
+Result<int> run_machine_command(const std::vector<std::string>& arguments, Context& context) {
+  TRY(const local::MachineOptions options, local::parse_machine_arguments(arguments));
+  TRY([[maybe_unused]] const Ok done,
+      local::run_local_machine({context.clock, context.files, context.processes}, options));
+  return 0;
+}
+
+}  // namespace gpubroker

@@ -1,0 +1,158 @@
+#include <condition_variable>
+#include <csignal>
+#include <deque>
+#include <iostream>
+#include <mutex>
+#include <thread>
+
+#include "cmd/commands.hpp"
+#include "core/base/log.hpp"
+#include "core/broker/broker.hpp"
+#include "core/checkpoint/checkpoint.hpp"
+
+namespace gpubroker {
+namespace {
+
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): the only thing a signal handler may touch.
+volatile std::sig_atomic_t g_interrupted = 0;
+
+/// A bounded number of threads for blocking calls.
+class ThreadPool {
+ public:
+  explicit ThreadPool(int threads) {
+    for (int i = 0; i < threads; ++i) {
+      threads_.emplace_back([this] { work(); });
+    }
+  }
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+  ~ThreadPool() {
+    {
+      const std::lock_guard<std::mutex> hold(mutex_);
+      closing_ = true;
+      tasks_.clear();
+    }
+    wake_.notify_all();
+    for (std::thread& thread : threads_) { thread.join(); }
+  }
+
+  void add(std::function<void()> task) {
+    {
+      const std::lock_guard<std::mutex> hold(mutex_);
+      tasks_.push_back(std::move(task));
+    }
+    wake_.notify_one();
+  }
+
+ private:
+  void work() {
+    while (true) {
+      std::function<void()> task;
+      {
+        std::unique_lock<std::mutex> hold(mutex_);
+        wake_.wait(hold, [this] { return closing_ || !tasks_.empty(); });
+        if (closing_) { return; }
+        task = std::move(tasks_.front());
+        tasks_.pop_front();
+      }
+      task();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> tasks_;
+  bool closing_ = false;
+  std::vector<std::thread> threads_;
+};
+
+std::string log_path(const Context& context, const WorkloadId& id, int attempt, int rank) {
+  return context.home + "/logs/" + id.value + "/" + std::to_string(attempt) + "-" + std::to_string(rank) + ".log";
+}
+
+SupervisorParts make_parts(Context& context, Journal& journal, OfferSource& offers, ThreadPool& pool) {
+  SupervisorParts parts{.journal = journal, .clock = context.clock, .offers = offers};
+  parts.run_later = [&pool](std::function<void()> task) { pool.add(std::move(task)); };
+  parts.find_checkpoint = [&context](const WorkloadId& id,
+                                     const std::string& url) -> Result<std::optional<SupervisorParts::Found>> {
+    TRY(const std::unique_ptr<ObjectStore> objects, open_object_store(url, context.files));
+    CheckpointStore store(*objects, context.files, context.clock, id);
+    TRY(const std::optional<Manifest> newest, store.newest_whole());
+    if (!newest) { return std::optional<SupervisorParts::Found>{}; }
+    return std::optional(SupervisorParts::Found{.id = newest->id, .step = newest->step});
+  };
+  parts.secrets = [&context](const WorkloadState& state) {
+    return context.files.read(context.home + "/secrets/" + state.id.value + ".json");
+  };
+  parts.keep_output = [&context](const WorkloadId& id, int attempt, int rank, std::string_view bytes) {
+    (void)context.files.append(log_path(context, id, attempt, rank), bytes);
+  };
+  parts.kept_output = [&context](const WorkloadId& id, int attempt, int rank) -> std::int64_t {
+    const Result<FileInfo> info = context.files.stat(log_path(context, id, attempt, rank));
+    return info.ok() ? info.value().size : 0;
+  };
+  return parts;
+}
+
+/// Waits for what comes first: the next look, news of a task, a row of another process, a signal.
+void wait_for_news(Context& context, Supervisor& supervisor, Journal& journal, Instant next) {
+  constexpr Millis kPause{10};
+  const Result<std::int64_t> before = journal.last_seq();
+  for (int i = 0; context.clock.now() < next && !supervisor.has_news() && g_interrupted == 0; ++i) {
+    context.clock.sleep_until(context.clock.now() + kPause);
+    if (i % 5 == 4) {
+      const Result<std::int64_t> seq = journal.last_seq();
+      if (!seq.ok() || !before.ok() || seq.value() != before.value()) { return; }
+    }
+  }
+}
+
+}  // namespace
+
+bool was_interrupted() { return g_interrupted != 0; }
+
+void watch_interrupts() {
+  const auto handler = [](int) { g_interrupted = 1; };
+  (void)std::signal(SIGINT, handler);
+  (void)std::signal(SIGTERM, handler);
+}
+
+Status ensure_supervisor(Context& context) {
+  TRY(Journal* const journal, context.journal());
+  TRY(const std::optional<Lease> lease, journal->current_lease());
+  if (lease && lease->until > context.clock.now()) { return Ok{}; }
+  TRY(const std::string self, context.processes.self_path());
+  std::map<std::string, std::string> env = {{"GPUBROKER_HOME", context.home}};
+  if (!context.scenario.empty()) { env["GPUBROKER_SCENARIO"] = context.scenario; }
+  TRY([[maybe_unused]] const std::int64_t pid,
+      context.processes.start_detached({.argv = {self, "supervise", "--until-idle"}, .env = env, .cwd = "/"},
+                                       context.home + "/supervisor.log"));
+  return Ok{};
+}
+
+Result<int> run_supervise(const SuperviseOptions& options, Context& context) {
+  watch_interrupts();
+  open_log("", LogLevel::info);
+  TRY(Journal* const journal, context.journal());
+  TRY(const auto providers, context.providers());
+  TRY(OfferSource* const offers, context.offers());
+  ThreadPool pool(16);
+  SupervisorParts parts = make_parts(context, *journal, *offers, pool);
+  parts.providers = providers;
+  const std::string holder = "pid-" + std::to_string(context.processes.self_pid()) + "-" + std::to_string(context.random.next() % 1'000'000);
+  Supervisor supervisor(std::move(parts), holder);
+  TRY([[maybe_unused]] const Ok started, supervisor.start());
+  std::optional<Instant> idle_since;
+  while (!was_interrupted()) {
+    TRY(const Supervisor::Step step, supervisor.step());
+    const Instant now = context.clock.now();
+    if (!step.idle) { idle_since.reset(); }
+    if (step.idle && !idle_since) { idle_since = now; }
+    if (options.until_idle && idle_since && now - *idle_since >= std::chrono::seconds{1}) { break; }
+    wait_for_news(context, supervisor, *journal, step.idle ? now + Millis{100} : step.next);
+  }
+  supervisor.stop();
+  return 0;
+}
+
+}  // namespace gpubroker
