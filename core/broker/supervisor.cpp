@@ -44,6 +44,7 @@ struct Inbox {
 /// When something is looked at next, and whether a look is under way.
 struct Watch {
   bool in_flight = false;
+  Instant asked_at = {};
   Instant next = {};
 };
 
@@ -338,8 +339,11 @@ struct Supervisor::Impl {
 
   void list_soon(const std::string& name, Provider& provider, Instant now, bool wanted) {
     Watch& watch = list_watch[name];
+    // What was not wanted at the last look may be wanted by now: its long pause does not hold any more.
+    if (wanted) { watch.next = std::min(watch.next, watch.asked_at + provider.poll_interval()); }
     if (watch.in_flight || watch.next > now) { return; }
     watch.in_flight = true;
+    watch.asked_at = now;
     watch.next = now + (wanted ? provider.poll_interval() : kIdleListEvery);
     parts.run_later([this, box = inbox, name, &provider, seq = seen_seq, now] {
       Result<std::vector<NodeView>> nodes = provider.provisioner().list();
