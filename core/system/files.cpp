@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/system/errors.hpp"
 #include "core/system/descriptor.hpp"
+#include "core/system/errors.hpp"
 
 namespace gpubroker {
 namespace {

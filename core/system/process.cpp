@@ -13,8 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/system/errors.hpp"
 #include "core/system/descriptor.hpp"
+#include "core/system/errors.hpp"
 
 // NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): POSIX's own name of the environment.
 extern char** environ;

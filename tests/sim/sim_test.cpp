@@ -1,5 +1,7 @@
 #include "tests/sim/simulate.hpp"
 
+#include <string>
+
 #include <doctest/doctest.h>
 
 namespace gpubroker::sim {
@@ -41,7 +43,7 @@ TEST_CASE("a seed replays exactly") {
 
 TEST_CASE("planted bugs are found") {
   struct Case {
-    const char* name;
+    std::string name;
     Plant plant;
   };
   for (const Case& c : {Case{"missing intent", Plant::missing_intent}, Case{"double create", Plant::double_create},
@@ -49,7 +51,7 @@ TEST_CASE("planted bugs are found") {
                         Case{"charge dropped", Plant::dropped_charge}}) {
     CAPTURE(c.name);
     bool found = false;
-    for (std::uint64_t seed = 1; seed <= 50 && !found; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 100 && !found; ++seed) {
       found = !simulate({.seed = seed, .plant = c.plant}).broken.empty();
     }
     CHECK(found);

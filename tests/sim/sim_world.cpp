@@ -218,7 +218,7 @@ void World::commit(const Gang& gang, Machine& leader, std::int64_t step) {
   SimAgent& agent = *leader.agent;
   if (agent.committed >= step || step <= 0) { return; }
   // Now and then an upload is torn: pieces are there, the manifest is not whole. It must never be offered.
-  if (dice.chance(weather.lost_before > 0 ? 60 : 0)) {
+  if (dice.chance(weather.lost_before > 0 ? 250 : 0)) {
     checkpoints[agent.spec.workload].push_back({.step = step + 7, .attempt = agent.spec.attempt, .whole = false});
   }
   checkpoints[agent.spec.workload].push_back({.step = step, .attempt = agent.spec.attempt});
