@@ -11,28 +11,34 @@ namespace {
 constexpr std::array<std::string_view, 5> kPhases = {"setup", "restoring", "running", "draining", "exited"};
 constexpr std::array<std::string_view, 3> kVerbs = {"checkpoint", "drain", "kill"};
 
-Json or_null(const std::optional<Instant>& at) { return at ? Json(at->ms) : Json(nullptr); }
-Json or_null(const std::optional<int>& value) { return value ? Json(*value) : Json(nullptr); }
+Json or_null(const std::optional<Instant>& at) {
+  return at ? Json(at->ms) : Json(nullptr);
+}
+Json or_null(const std::optional<int>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
 
 std::optional<Instant> optional_instant(const Json& from, const char* name) {
   const Json& value = from.at(name);
-  return value.is_null() ? std::nullopt : std::optional(Instant{value.get<std::int64_t>()});
+  return value.is_null() ? std::nullopt : std::optional(Instant{whole<std::int64_t>(value)});
 }
 
 std::optional<int> optional_int(const Json& from, const char* name) {
   const Json& value = from.at(name);
-  return value.is_null() ? std::nullopt : std::optional(value.get<int>());
+  return value.is_null() ? std::nullopt : std::optional(whole<int>(value));
 }
 
-Millis millis(const Json& from, const char* name) { return Millis{from.at(name).get<std::int64_t>()}; }
+Millis millis(const Json& from, const char* name) {
+  return Millis{whole<std::int64_t>(from.at(name))};
+}
 
 /// Another version's message is not guessed at.
 std::optional<Error> wrong_wire(const Json& from) {
-  const int wire = from.at("wire").get<int>();
+  const int wire = whole<int>(from.at("wire"));
   if (wire == kAgentWireVersion) { return std::nullopt; }
   return Error{.kind = ErrorKind::invalid,
-               .message = "the agent speaks version " + std::to_string(wire) + " of our wire, this program version " +
-                          std::to_string(kAgentWireVersion),
+               .message = "the agent speaks version " + std::to_string(wire) +
+                          " of our wire, this program version " + std::to_string(kAgentWireVersion),
                .hint = "install the same gpubroker on the node as here"};
 }
 
@@ -44,15 +50,15 @@ Result<std::size_t> index_of(const std::array<std::string_view, N>& names, const
 }
 
 Json encode(const CheckpointSpec& spec) {
-  return {{"path", spec.path},     {"store", spec.store},   {"every_ms", spec.every.count()},
-          {"keep", spec.keep},     {"signal", spec.signal}, {"grace_ms", spec.grace.count()}};
+  return {{"path", spec.path}, {"store", spec.store},   {"every_ms", spec.every.count()},
+          {"keep", spec.keep}, {"signal", spec.signal}, {"grace_ms", spec.grace.count()}};
 }
 
 CheckpointSpec decode_checkpoint(const Json& from) {
   return {.path = from.at("path"),
           .store = from.at("store"),
           .every = millis(from, "every_ms"),
-          .keep = from.at("keep"),
+          .keep = whole<int>(from.at("keep")),
           .signal = from.at("signal"),
           .grace = millis(from, "grace_ms")};
 }
@@ -62,12 +68,12 @@ Result<AgentSpec> decode_spec(const Json& from) {
   AgentSpec spec;
   spec.workload = {from.at("workload")};
   spec.name = from.at("name");
-  spec.attempt = from.at("attempt");
+  spec.attempt = whole<int>(from.at("attempt"));
   spec.node = {from.at("node")};
-  spec.rank = from.at("rank");
+  spec.rank = whole<int>(from.at("rank"));
   spec.node_ips = from.at("node_ips").get<std::vector<std::string>>();
-  spec.gpus_per_node = from.at("gpus_per_node");
-  spec.master_port = from.at("master_port");
+  spec.gpus_per_node = whole<int>(from.at("gpus_per_node"));
+  spec.master_port = whole<int>(from.at("master_port"));
   spec.env = from.at("env").get<std::map<std::string, std::string>>();
   spec.secret_names = from.at("secret_names").get<std::vector<std::string>>();
   spec.setup = from.at("setup");
@@ -75,8 +81,8 @@ Result<AgentSpec> decode_spec(const Json& from) {
   spec.checkpoint = decode_checkpoint(from.at("checkpoint"));
   if (!from.at("resume").is_null()) { spec.resume = CheckpointId{from.at("resume")}; }
   spec.notice_path = from.at("notice_path");
-  spec.expires = {from.at("expires")};
-  spec.output_bytes_max = from.at("output_bytes_max");
+  spec.expires = {whole<std::int64_t>(from.at("expires"))};
+  spec.output_bytes_max = whole<std::int64_t>(from.at("output_bytes_max"));
   return spec;
 }
 
@@ -86,11 +92,11 @@ Result<AgentReport> decode_report(const Json& from) {
   TRY(const std::size_t phase, index_of(kPhases, from.at("phase")));
   report.phase = static_cast<AgentPhase>(phase);
   report.version = from.at("version");
-  report.attempt = from.at("attempt");
-  report.rank = from.at("rank");
-  report.pid = from.at("pid");
-  report.heartbeat_at = {from.at("heartbeat_at")};
-  report.started_at = {from.at("started_at")};
+  report.attempt = whole<int>(from.at("attempt"));
+  report.rank = whole<int>(from.at("rank"));
+  report.pid = whole<std::int64_t>(from.at("pid"));
+  report.heartbeat_at = {whole<std::int64_t>(from.at("heartbeat_at"))};
+  report.started_at = {whole<std::int64_t>(from.at("started_at"))};
   report.run_started_at = optional_instant(from, "run_started_at");
   report.ended_at = optional_instant(from, "ended_at");
   report.exit_code = optional_int(from, "exit_code");
@@ -99,10 +105,10 @@ Result<AgentReport> decode_report(const Json& from) {
   report.setup_failed = from.at("setup_failed");
   report.out_of_memory = from.at("out_of_memory");
   report.expired = from.at("expired");
-  report.step = from.at("step");
+  report.step = whole<std::int64_t>(from.at("step"));
   report.step_at = optional_instant(from, "step_at");
   report.committed = from.at("committed");
-  report.committed_step = from.at("committed_step");
+  report.committed_step = whole<std::int64_t>(from.at("committed_step"));
   report.committed_at = optional_instant(from, "committed_at");
   report.commit_took = millis(from, "commit_took_ms");
   report.checkpoint_error = from.at("checkpoint_error");
@@ -114,8 +120,12 @@ Result<AgentReport> decode_report(const Json& from) {
 
 }  // namespace
 
-std::string_view to_string(AgentPhase phase) { return kPhases.at(static_cast<std::size_t>(phase)); }
-std::string_view to_string(AgentVerb verb) { return kVerbs.at(static_cast<std::size_t>(verb)); }
+std::string_view to_string(AgentPhase phase) {
+  return kPhases.at(static_cast<std::size_t>(phase));
+}
+std::string_view to_string(AgentVerb verb) {
+  return kVerbs.at(static_cast<std::size_t>(verb));
+}
 
 std::string encode_agent_spec(const AgentSpec& spec) {
   return dump_json({{"wire", spec.wire},
@@ -138,7 +148,9 @@ std::string encode_agent_spec(const AgentSpec& spec) {
                     {"output_bytes_max", spec.output_bytes_max}});
 }
 
-Result<AgentSpec> parse_agent_spec(std::string_view text) { return read_json(text, "agent spec", decode_spec); }
+Result<AgentSpec> parse_agent_spec(std::string_view text) {
+  return read_json(text, "agent spec", decode_spec);
+}
 
 std::string encode_agent_report(const AgentReport& report) {
   return dump_json({{"wire", report.wire},
@@ -184,11 +196,16 @@ Result<AgentRequest> parse_agent_request(std::string_view text) {
   });
 }
 
-std::string encode_notice(Instant until) { return dump_json({{"until", format_utc(until)}}); }
+std::string encode_notice(Instant until) {
+  return dump_json({{"until", format_utc(until)}});
+}
 
 Result<Instant> parse_notice(std::string_view text) {
-  return read_json(text, "preemption notice",
-                   [](const Json& from) { return parse_utc(from.at("until").get<std::string>()); });
+  return read_json(text, "preemption notice", [](const Json& from) -> Result<Instant> {
+    Result<Instant> until = parse_utc(from.at("until").get<std::string>());
+    if (!until.ok()) { return Error{.kind = ErrorKind::internal, .message = until.error().message}; }
+    return until;
+  });
 }
 
 }  // namespace gpubroker

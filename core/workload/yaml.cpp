@@ -13,21 +13,97 @@ constexpr int kMostNodes = 20'000;  // with aliases followed: a few lines of the
 
 /// Duplicate keys, which yaml-cpp keeps without a word, and documents that are too deep or too large.
 Status inspect(const YamlPlace& place, const YAML::Node& node, int depth, int& nodes) {
-  if (depth > kMostDepth) { return mistake(place, node, "", "nested deeper than " + std::to_string(kMostDepth)); }
-  if (++nodes > kMostNodes) { return mistake(place, node, "", "more than " + std::to_string(kMostNodes) + " values"); }
+  if (depth > kMostDepth) {
+    return mistake(place, node, "", "nested deeper than " + std::to_string(kMostDepth) + " levels");
+  }
+  if (++nodes > kMostNodes) {
+    return mistake(place, node, "", "more than " + std::to_string(kMostNodes) + " values");
+  }
   if (node.IsMap()) {
-    std::set<std::string> seen;
+    std::map<std::string, int> lines;
     for (const auto& entry : node) {
       if (!entry.first.IsScalar()) { return mistake(place, entry.first, "", "a field's name must be text"); }
-      if (!seen.insert(entry.first.Scalar()).second) {
-        return mistake(place, entry.first, entry.first.Scalar(), "is given twice");
+      const std::string& name = entry.first.Scalar();
+      const auto [first, is_new] = lines.emplace(name, entry.first.Mark().line + 1);
+      if (!is_new) {
+        return mistake(place, entry.first, name, "is given twice",
+                       "the first is on line " + std::to_string(first->second));
       }
       TRY([[maybe_unused]] const Ok below, inspect(place, entry.second, depth + 1, nodes));
+      const bool merges = entry.second.IsMap() || entry.second.IsSequence();
+      if (name == "<<" && !merges) { return mistake(place, entry.second, name, "must be an alias of a map"); }
     }
   } else if (node.IsSequence()) {
-    for (const YAML::Node& item : node) { TRY([[maybe_unused]] const Ok below, inspect(place, item, depth + 1, nodes)); }
+    for (const YAML::Node& item : node) {
+      TRY([[maybe_unused]] const Ok below, inspect(place, item, depth + 1, nodes));
+    }
+  } else if (node.IsScalar() && node.Scalar().find('\0') != std::string::npos) {
+    return mistake(place, node, "", "a text with a NUL in it fits into no environment and no shell");
   }
   return Ok{};
+}
+
+/// How many bytes after the first of a character belong to it; -1 when none begins so.
+int tail_of(unsigned char first) {
+  if (first < 0x80) { return 0; }
+  if (first >= 0xC2 && first < 0xE0) { return 1; }
+  if (first >= 0xE0 && first < 0xF0) { return 2; }
+  return first >= 0xF0 && first < 0xF5 ? 3 : -1;
+}
+
+/// yaml-cpp takes 0x04 for the end of the file and passes on what is not UTF-8, which JSON could not keep.
+Status check_characters(std::string_view text, const YamlPlace& place) {
+  int line = 1;
+  std::size_t line_start = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const int tail = tail_of(c);
+    bool good = tail >= 0 && (c >= 0x20 || c == '\t' || c == '\n' || c == '\r') && c != 0x7F;
+    const std::size_t start = i;
+    for (int n = 0; good && n < tail; ++n) {
+      ++i;
+      good = i < text.size() && (static_cast<unsigned char>(text[i]) & 0xC0U) == 0x80U;
+    }
+    if (!good) {
+      return Error{
+          .kind = ErrorKind::invalid,
+          .message = tail == 0 ? "a control character" : "a byte that is not UTF-8",
+          .hint = "save the file as plain UTF-8 text",
+          .source = place.file + ":" + std::to_string(line) + ":" + std::to_string(start - line_start + 1)};
+    }
+    if (c == '\n') {
+      ++line;
+      line_start = i + 1;
+    }
+  }
+  return Ok{};
+}
+
+Error not_a_map(const std::string& source) {
+  return {.kind = ErrorKind::invalid,
+          .message = "a task file is a map of fields; this one is empty or something else",
+          .hint = "`gpubroker init` writes one to start from",
+          .source = source};
+}
+
+/// Adds the entries of `map` whose names are not there yet, and then those of what it merges.
+// NOLINTNEXTLINE(misc-no-recursion): the depth of a loaded document is bounded.
+void add_entries(const YAML::Node& map, std::set<std::string>& seen, std::vector<YamlEntry>& entries) {
+  for (const auto& entry : map) {
+    if (entry.first.Scalar() != "<<" && seen.insert(entry.first.Scalar()).second) {
+      entries.push_back({entry.first, entry.second});
+    }
+  }
+  for (const auto& entry : map) {
+    if (entry.first.Scalar() != "<<") { continue; }
+    if (entry.second.IsMap()) {
+      add_entries(entry.second, seen, entries);
+    } else {
+      for (const YAML::Node& merged : entry.second) {
+        if (merged.IsMap()) { add_entries(merged, seen, entries); }
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -38,8 +114,8 @@ std::string place_of(const YamlPlace& place, const YAML::Node& node) {
   return place.file + ":" + std::to_string(mark.line + 1) + ":" + std::to_string(mark.column + 1);
 }
 
-Error mistake(const YamlPlace& place, const YAML::Node& node, const std::string& field, const std::string& what,
-              const std::string& hint) {
+Error mistake(const YamlPlace& place, const YAML::Node& node, const std::string& field,
+              const std::string& what, const std::string& hint) {
   return {.kind = ErrorKind::invalid,
           .message = (field.empty() ? "" : "`" + field + "`: ") + what,
           .hint = hint,
@@ -48,35 +124,45 @@ Error mistake(const YamlPlace& place, const YAML::Node& node, const std::string&
 
 Result<YAML::Node> load_yaml(std::string_view text, const YamlPlace& place) {
   if (text.size() > kMostBytes) {
-    return Error{.kind = ErrorKind::invalid, .message = "larger than 1 MiB: not a task file", .source = place.file};
+    return Error{
+        .kind = ErrorKind::invalid, .message = "larger than 1 MiB: not a task file", .source = place.file};
   }
+  TRY([[maybe_unused]] const Ok readable, check_characters(text, place));
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.empty() || !documents.front().IsMap()) {
-      return Error{.kind = ErrorKind::invalid,
-                   .message = "a task file is a map of fields; this one is empty or something else",
-                   .hint = "`gpubroker init` writes one to start from",
-                   .source = place.file + ":1:1"};
-    }
+    if (documents.empty()) { return not_a_map(place.file + ":1:1"); }
+    if (!documents.front().IsMap()) { return not_a_map(place_of(place, documents.front())); }
     if (documents.size() > 1) {
-      return mistake(place, documents[1], "", "several documents (`---`): pipelines of tasks are not supported yet",
-                     "launch each task by itself");
+      return mistake(place, documents[1], "",
+                     "several documents (`---`): pipelines of tasks are not supported",
+                     "put each task into its own file and launch them one by one");
     }
     int nodes = 0;
     TRY([[maybe_unused]] const Ok fine, inspect(place, documents.front(), 0, nodes));
     return documents.front();
   } catch (const YAML::Exception& e) {
     const std::string at =
-        e.mark.is_null() ? "" : ":" + std::to_string(e.mark.line + 1) + ":" + std::to_string(e.mark.column + 1);
+        e.mark.is_null() ? ""
+                         : ":" + std::to_string(e.mark.line + 1) + ":" + std::to_string(e.mark.column + 1);
     return Error{.kind = ErrorKind::invalid,
                  .message = "not YAML: " + e.msg,
-                 .hint = "look for a missing colon, quote or space at this place",
+                 .hint = "look for a missing colon, quote or space at this place or just before",
                  .source = place.file + at};
   }
 }
 
+std::vector<YamlEntry> entries_of(const YAML::Node& map) {
+  std::set<std::string> seen;
+  std::vector<YamlEntry> entries;
+  add_entries(map, seen, entries);
+  return entries;
+}
+
 Result<std::string> yaml_text(const YamlPlace& place, const YAML::Node& node, const std::string& field) {
-  if (!node.IsScalar()) { return mistake(place, node, field, "must be text"); }
+  if (node.IsNull()) { return mistake(place, node, field, "has no value"); }
+  if (!node.IsScalar()) {
+    return mistake(place, node, field, node.IsMap() ? "must be text, not a map" : "must be text, not a list");
+  }
   return node.Scalar();
 }
 
@@ -97,9 +183,12 @@ Result<bool> yaml_bool(const YamlPlace& place, const YAML::Node& node, const std
   return mistake(place, node, field, "must be true or false");
 }
 
-Result<std::vector<std::string>> yaml_texts(const YamlPlace& place, const YAML::Node& node, const std::string& field) {
+Result<std::vector<std::string>> yaml_texts(const YamlPlace& place, const YAML::Node& node,
+                                            const std::string& field) {
   if (node.IsScalar()) { return std::vector<std::string>{node.Scalar()}; }
-  if (!node.IsSequence()) { return mistake(place, node, field, "must be text or a list of texts"); }
+  if (!node.IsSequence() || node.size() == 0) {
+    return mistake(place, node, field, "must be text or a list of texts");
+  }
   std::vector<std::string> texts;
   for (const YAML::Node& item : node) {
     TRY(std::string text, yaml_text(place, item, field));
@@ -108,19 +197,20 @@ Result<std::vector<std::string>> yaml_texts(const YamlPlace& place, const YAML::
   return texts;
 }
 
-Status read_map(const YamlPlace& place, const YAML::Node& node, const std::string& field, const YamlFields& fields) {
+Status read_map(const YamlPlace& place, const YAML::Node& node, const std::string& field,
+                const YamlFields& fields) {
   if (!node.IsMap()) { return mistake(place, node, field, "must be a map of fields"); }
-  for (const auto& entry : node) {
-    const std::string& name = entry.first.Scalar();
+  for (const YamlEntry& entry : entries_of(node)) {
+    const std::string& name = entry.name.Scalar();
     const auto reader = fields.find(name);
     if (reader != fields.end()) {
-      TRY([[maybe_unused]] const Ok read, reader->second(entry.second));
+      TRY([[maybe_unused]] const Ok read, reader->second(entry.value));
       continue;
     }
     std::vector<std::string> known;
     for (const auto& [other, unused] : fields) { known.push_back(other); }
     const std::string near = nearest(name, known);
-    return mistake(place, entry.first, name, "unknown field" + (field.empty() ? "" : " of `" + field + "`"),
+    return mistake(place, entry.name, name, "unknown field" + (field.empty() ? "" : " of `" + field + "`"),
                    near.empty() ? "known: " + join(known, ", ") : "did you mean `" + near + "`?");
   }
   return Ok{};
