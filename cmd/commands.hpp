@@ -67,7 +67,8 @@ struct ReportOptions {
 };
 Result<int> run_report(const ReportOptions& options, Context& context);
 
-Result<int> run_checkpoint(const std::string& verb, const std::string& workload, const std::string& id, Context& context);
+Result<int> run_checkpoint(const std::string& verb, const std::string& workload, const std::string& id,
+                           Context& context);
 
 /// Starts `gpubroker supervise --until-idle` in the background unless a supervisor holds the lease.
 Status ensure_supervisor(Context& context);

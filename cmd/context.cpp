@@ -10,7 +10,9 @@ namespace {
 
 std::string find_home(Processes& processes) {
   if (const auto home = processes.env("GPUBROKER_HOME"); home && !home->empty()) { return *home; }
-  if (const auto state = processes.env("XDG_STATE_HOME"); state && !state->empty()) { return *state + "/gpubroker"; }
+  if (const auto state = processes.env("XDG_STATE_HOME"); state && !state->empty()) {
+    return *state + "/gpubroker";
+  }
   return processes.env("HOME").value_or("/tmp") + "/.local/state/gpubroker";
 }
 

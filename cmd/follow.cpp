@@ -24,20 +24,22 @@ class Viewer {
     }
     for (const Attempt& attempt : state.attempts) {
       if (attempt.is_over() && over_.insert(attempt.number).second) {
-        say("attempt " + std::to_string(attempt.number) + " on " + format_offer_key(attempt.offer.key) + " is over (" +
-            std::string(to_string(attempt.end)) + "): " + attempt.reason);
+        say("attempt " + std::to_string(attempt.number) + " on " + format_offer_key(attempt.offer.key) +
+            " is over (" + std::string(to_string(attempt.end)) + "): " + attempt.reason);
       }
       show_output(state, attempt);
     }
   }
 
  private:
-  void say(const std::string& line) const { std::cerr << format_utc(context_.clock.now()).substr(11, 8) << "  " << line << '\n'; }
+  void say(const std::string& line) const {
+    std::cerr << format_utc(context_.clock.now()).substr(11, 8) << "  " << line << '\n';
+  }
 
   void show_output(const WorkloadState& state, const Attempt& attempt) {
     for (const auto& [rank, node] : attempt.nodes) {
-      const std::string path = context_.home + "/logs/" + state.id.value + "/" + std::to_string(attempt.number) + "-" +
-                               std::to_string(rank) + ".log";
+      const std::string path = context_.home + "/logs/" + state.id.value + "/" +
+                               std::to_string(attempt.number) + "-" + std::to_string(rank) + ".log";
       std::int64_t& shown = shown_[path];
       const Result<std::string> bytes = context_.files.read_at(path, shown, 1 << 20);
       if (!bytes.ok() || bytes.value().empty()) { continue; }
@@ -81,7 +83,8 @@ Result<int> follow(Context& context, const std::string& workload, bool json) {
       }
     }
     if (was_interrupted()) {
-      std::cerr << "\n" << workload << " goes on. Come back with: gpubroker attach " << workload
+      std::cerr << "\n"
+                << workload << " goes on. Come back with: gpubroker attach " << workload
                 << "\nEnd it with: gpubroker down " << workload << '\n';
       return 130;
     }

@@ -1,5 +1,4 @@
 #include <iostream>
-
 #include <unistd.h>
 
 #include "cmd/commands.hpp"
@@ -22,7 +21,8 @@ Result<Task> read_task(const LaunchOptionsCli& options, Context& context) {
   if (base.front() != '/') { base = std::string(trim(here.out)) + (base == "." ? "" : "/" + base); }
   TRY(TaskFile file, parse_task(text, options.file, base));
   for (const TaskWarning& warning : file.warnings) {
-    std::cerr << "warning: " << options.file << ":" << warning.line << ":" << warning.column << ": " << warning.message << '\n';
+    std::cerr << "warning: " << options.file << ":" << warning.line << ":" << warning.column << ": "
+              << warning.message << '\n';
   }
   for (const auto& [field, value] : options.fields) {
     TRY([[maybe_unused]] const Ok set, set_field(file.task, field, value));
@@ -46,12 +46,16 @@ void show_plan(const Task& task, const std::vector<Judged>& judged) {
 /// The workdir as it is now: what later attempts run must not depend on what is edited meanwhile.
 Result<std::string> pack(const Task& task, Context& context) {
   if (task.workdir.empty()) { return std::string{}; }
-  const std::string archive = context.home + "/archives/" + task.name + "-" + std::to_string(context.random.next()) + ".tar";
+  const std::string archive =
+      context.home + "/archives/" + task.name + "-" + std::to_string(context.random.next()) + ".tar";
   TRY([[maybe_unused]] const Ok made, context.files.make_dirs(folder_of(archive), 0700));
-  TRY(const CommandResult packed, context.processes.run({.argv = {"tar", "-C", task.workdir, "--exclude=.git", "-cf", archive, "."}},
-                                                        std::chrono::minutes{30}));
+  TRY(const CommandResult packed,
+      context.processes.run({.argv = {"tar", "-C", task.workdir, "--exclude=.git", "-cf", archive, "."}},
+                            std::chrono::minutes{30}));
   if (packed.exit.code != 0) {
-    return Error{.kind = ErrorKind::invalid, .message = "cannot pack the workdir: " + packed.err, .source = task.workdir};
+    return Error{.kind = ErrorKind::invalid,
+                 .message = "cannot pack the workdir: " + packed.err,
+                 .source = task.workdir};
   }
   return archive;
 }
@@ -59,7 +63,9 @@ Result<std::string> pack(const Task& task, Context& context) {
 Result<bool> confirm(const LaunchOptionsCli& options, const Task& task, const Judged& best) {
   if (options.yes) { return true; }
   if (isatty(STDIN_FILENO) == 0) {
-    return Error{.kind = ErrorKind::invalid, .message = "launching spends money and there is no terminal to ask", .hint = "add --yes"};
+    return Error{.kind = ErrorKind::invalid,
+                 .message = "launching spends money and there is no terminal to ask",
+                 .hint = "add --yes"};
   }
   std::cerr << "Launch " << task.num_nodes << " x " << format_offer_key(best.offer.key) << " for "
             << format_money(hourly_cost(best.offer, task.num_nodes)) << " USD/h? [y/N] " << std::flush;
@@ -96,10 +102,12 @@ Result<int> run_launch(const LaunchOptionsCli& options, Context& context) {
   TRY(const Accepted accepted, accept(*journal, context.clock, context.random, task, launch));
   if (!secrets.empty()) {
     TRY([[maybe_unused]] const Ok kept,
-        context.files.write_atomic(context.home + "/secrets/" + accepted.id.value + ".json", secrets, 0600, /*durable=*/true));
+        context.files.write_atomic(context.home + "/secrets/" + accepted.id.value + ".json", secrets, 0600,
+                                   /*durable=*/true));
   }
   std::cerr << (accepted.already ? "already launched: " : "launched: ") << accepted.id.value << '\n';
-  // The supervisor is another process: this command is only a viewer, so Ctrl-C, kill -9 and a closed lid lose nothing.
+  // The supervisor is another process: this command is only a viewer, so Ctrl-C, kill -9 and a closed lid
+  // lose nothing.
   if (!options.no_supervise) { TRY([[maybe_unused]] const Ok supervised, ensure_supervisor(context)); }
   if (options.detach) {
     std::cout << accepted.id.value << '\n';

@@ -12,7 +12,8 @@ namespace {
 void add_field(CLI::App& app, LaunchOptionsCli& options, const std::string& flags, const std::string& field,
                const std::string& help) {
   app.add_option_function<std::string>(
-      flags, [&options, field](const std::string& value) { options.fields.emplace_back(field, value); }, help);
+      flags, [&options, field](const std::string& value) { options.fields.emplace_back(field, value); },
+      help);
 }
 
 void add_launch(CLI::App& root, LaunchOptionsCli& options) {
@@ -39,7 +40,8 @@ void add_launch(CLI::App& root, LaunchOptionsCli& options) {
   add_field(app, options, "--cpus", "cpus", "vCPUs per node, e.g. 8+");
   add_field(app, options, "--memory", "memory", "GB per node, e.g. 64+");
   add_field(app, options, "--instance-type", "instance_type", "the cloud's own name");
-  app.add_flag_callback("--spot,--use-spot", [&options] { options.fields.emplace_back("use_spot", "true"); }, "spot only");
+  app.add_flag_callback(
+      "--spot,--use-spot", [&options] { options.fields.emplace_back("use_spot", "true"); }, "spot only");
   app.add_option_function<std::vector<std::string>>(
       "--env",
       [&options](const std::vector<std::string>& values) {
@@ -74,9 +76,10 @@ void add_rest(CLI::App& root, Everything& all) {
   CLI::App& logs = *root.add_subcommand("logs", "Show a workload's output");
   logs.add_option("name", all.logs.name, "workload")->required();
   logs.add_option("--rank", all.logs.rank, "node rank");
-  for (const auto& [verb, help] : {std::pair{"stop", "Save and give the machines back; `start` goes on"},
-                                   std::pair{"down", "End for good"}, std::pair{"start", "Go on after `stop`"},
-                                   std::pair{"migrate", "Move to another place: book there, save, move, give back"}}) {
+  for (const auto& [verb, help] :
+       {std::pair{"stop", "Save and give the machines back; `start` goes on"},
+        std::pair{"down", "End for good"}, std::pair{"start", "Go on after `stop`"},
+        std::pair{"migrate", "Move to another place: book there, save, move, give back"}}) {
     CLI::App& app = *root.add_subcommand(verb, help);
     app.add_option("names", all.request.names, "workloads")->required();
     app.add_flag("-y,--yes", all.request.yes, "do not ask");
@@ -125,7 +128,8 @@ Result<int> dispatch(const std::string& name, Everything& all, Context& context)
 int run(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   Context context;
-  if (!arguments.empty() && arguments.front() == "local-machine") {  // a node of the local provider, not a person
+  if (!arguments.empty() &&
+      arguments.front() == "local-machine") {  // a node of the local provider, not a person
     const Result<int> done = run_machine_command({arguments.begin() + 1, arguments.end()}, context);
     return done.ok() ? done.value() : show_error(done.error());
   }
@@ -138,9 +142,7 @@ int run(int argc, char** argv) {
   add_rest(root, all);
   try {
     root.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return root.exit(e) == 0 ? 0 : 2;
-  }
+  } catch (const CLI::ParseError& e) { return root.exit(e) == 0 ? 0 : 2; }
   const Result<int> done = dispatch(root.get_subcommands().front()->get_name(), all, context);
   return done.ok() ? done.value() : show_error(done.error());
 }
@@ -148,4 +150,6 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace gpubroker
 
-int main(int argc, char** argv) { return gpubroker::run(argc, argv); }
+int main(int argc, char** argv) {
+  return gpubroker::run(argc, argv);
+}

@@ -28,8 +28,8 @@ Result<int> run_report(const ReportOptions& options, Context& context) {
     std::cout << ledger_csv(charges);
   } else {
     for (const ReportRow& row : report.rows) {
-      std::cout << std::left << std::setw(32) << row.group << std::setw(10) << format_duration(row.machine_time)
-                << format_money(row.amount) << " USD\n";
+      std::cout << std::left << std::setw(32) << row.group << std::setw(10)
+                << format_duration(row.machine_time) << format_money(row.amount) << " USD\n";
     }
     std::cout << std::left << std::setw(42) << "total" << format_money(report.total) << " USD\n";
   }

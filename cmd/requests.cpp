@@ -1,5 +1,4 @@
 #include <iostream>
-
 #include <unistd.h>
 
 #include "cmd/commands.hpp"
@@ -13,7 +12,9 @@ namespace {
 Result<bool> agree(const std::string& question, bool yes) {
   if (yes) { return true; }
   if (isatty(STDIN_FILENO) == 0) {
-    return Error{.kind = ErrorKind::invalid, .message = "this ends machines and there is no terminal to ask", .hint = "add --yes"};
+    return Error{.kind = ErrorKind::invalid,
+                 .message = "this ends machines and there is no terminal to ask",
+                 .hint = "add --yes"};
   }
   std::cerr << question << " [y/N] " << std::flush;
   std::string answer;
@@ -70,8 +71,8 @@ Result<int> run_logs(const LogOptions& options, Context& context) {
   TRY(Journal* const journal, context.journal_to_read());
   TRY(const WorkloadState state, load_state(*journal, options.name));
   for (const Attempt& attempt : state.attempts) {
-    const std::string path = context.home + "/logs/" + state.id.value + "/" + std::to_string(attempt.number) + "-" +
-                             std::to_string(options.rank) + ".log";
+    const std::string path = context.home + "/logs/" + state.id.value + "/" + std::to_string(attempt.number) +
+                             "-" + std::to_string(options.rank) + ".log";
     (void)context.files.read_pieces(path, [](std::string_view piece) -> Status {
       std::cout << piece;
       return Ok{};
@@ -80,15 +81,18 @@ Result<int> run_logs(const LogOptions& options, Context& context) {
   return 0;
 }
 
-Result<int> run_checkpoint(const std::string& verb, const std::string& workload, const std::string& id, Context& context) {
+Result<int> run_checkpoint(const std::string& verb, const std::string& workload, const std::string& id,
+                           Context& context) {
   if (verb == "now") {
     TRY(Journal* const writable, context.journal());
-    TRY([[maybe_unused]] const Ok asked, ask(*writable, context.clock, workload, {.verb = UserVerb::checkpoint}));
+    TRY([[maybe_unused]] const Ok asked,
+        ask(*writable, context.clock, workload, {.verb = UserVerb::checkpoint}));
     return 0;
   }
   TRY(Journal* const journal, context.journal_to_read());
   TRY(const WorkloadState state, load_state(*journal, workload));
-  TRY(const std::unique_ptr<ObjectStore> objects, open_object_store(state.task.checkpoint.store, context.files));
+  TRY(const std::unique_ptr<ObjectStore> objects,
+      open_object_store(state.task.checkpoint.store, context.files));
   CheckpointStore store(*objects, context.files, context.clock, state.id);
   if (verb == "rm") {
     TRY([[maybe_unused]] const Ok removed, store.remove({id}));
@@ -109,7 +113,9 @@ Result<int> run_checkpoint(const std::string& verb, const std::string& workload,
     std::cout << manifest.id.value << "\tstep " << manifest.step << "\t" << total_size(manifest) << " bytes\t"
               << format_utc(manifest.created_at) << verdict << '\n';
     if (verb == "show") {
-      for (const ManifestFile& file : manifest.files) { std::cout << "  " << file.path << "\t" << file.size << "\t" << file.sha256 << '\n'; }
+      for (const ManifestFile& file : manifest.files) {
+        std::cout << "  " << file.path << "\t" << file.size << "\t" << file.sha256 << '\n';
+      }
     }
   }
   return bad == 0 ? 0 : 1;

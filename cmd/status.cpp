@@ -9,13 +9,15 @@ namespace gpubroker {
 namespace {
 
 void show_table(const std::vector<WorkloadRow>& rows, Instant now) {
-  std::cout << std::left << std::setw(28) << "WORKLOAD" << std::setw(14) << "PHASE" << std::setw(9) << "ATTEMPTS"
-            << std::setw(7) << "NODES" << std::setw(8) << "STEP" << std::setw(12) << "COST" << std::setw(8) << "AGE"
+  std::cout << std::left << std::setw(28) << "WORKLOAD" << std::setw(14) << "PHASE" << std::setw(9)
+            << "ATTEMPTS" << std::setw(7) << "NODES" << std::setw(8) << "STEP" << std::setw(12) << "COST"
+            << std::setw(8) << "AGE"
             << "PLACE\n";
   for (const WorkloadRow& row : rows) {
-    std::cout << std::setw(28) << row.id.value << std::setw(14) << row.phase << std::setw(9) << row.attempts << std::setw(7)
-              << row.nodes << std::setw(8) << (row.step < 0 ? "-" : std::to_string(row.step)) << std::setw(12)
-              << format_money(row.settled) << std::setw(8) << format_duration(now - row.created_at) << row.place << '\n';
+    std::cout << std::setw(28) << row.id.value << std::setw(14) << row.phase << std::setw(9) << row.attempts
+              << std::setw(7) << row.nodes << std::setw(8) << (row.step < 0 ? "-" : std::to_string(row.step))
+              << std::setw(12) << format_money(row.settled) << std::setw(8)
+              << format_duration(now - row.created_at) << row.place << '\n';
   }
 }
 

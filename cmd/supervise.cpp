@@ -13,7 +13,8 @@
 namespace gpubroker {
 namespace {
 
-// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): the only thing a signal handler may touch.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): the only thing a signal handler may
+// touch.
 volatile std::sig_atomic_t g_interrupted = 0;
 
 /// A bounded number of threads for blocking calls.
@@ -67,14 +68,16 @@ class ThreadPool {
 };
 
 std::string log_path(const Context& context, const WorkloadId& id, int attempt, int rank) {
-  return context.home + "/logs/" + id.value + "/" + std::to_string(attempt) + "-" + std::to_string(rank) + ".log";
+  return context.home + "/logs/" + id.value + "/" + std::to_string(attempt) + "-" + std::to_string(rank) +
+         ".log";
 }
 
 SupervisorParts make_parts(Context& context, Journal& journal, OfferSource& offers, ThreadPool& pool) {
   SupervisorParts parts{.journal = journal, .clock = context.clock, .offers = offers};
   parts.run_later = [&pool](std::function<void()> task) { pool.add(std::move(task)); };
-  parts.find_checkpoint = [&context](const WorkloadId& id,
-                                     const std::string& url) -> Result<std::optional<SupervisorParts::Found>> {
+  parts.find_checkpoint = [&context](
+                              const WorkloadId& id,
+                              const std::string& url) -> Result<std::optional<SupervisorParts::Found>> {
     TRY(const std::unique_ptr<ObjectStore> objects, open_object_store(url, context.files));
     CheckpointStore store(*objects, context.files, context.clock, id);
     TRY(const std::optional<Manifest> newest, store.newest_whole());
@@ -109,7 +112,9 @@ void wait_for_news(Context& context, Supervisor& supervisor, Journal& journal, I
 
 }  // namespace
 
-bool was_interrupted() { return g_interrupted != 0; }
+bool was_interrupted() {
+  return g_interrupted != 0;
+}
 
 void watch_interrupts() {
   const auto handler = [](int) { g_interrupted = 1; };
@@ -139,7 +144,8 @@ Result<int> run_supervise(const SuperviseOptions& options, Context& context) {
   ThreadPool pool(16);
   SupervisorParts parts = make_parts(context, *journal, *offers, pool);
   parts.providers = providers;
-  const std::string holder = "pid-" + std::to_string(context.processes.self_pid()) + "-" + std::to_string(context.random.next() % 1'000'000);
+  const std::string holder = "pid-" + std::to_string(context.processes.self_pid()) + "-" +
+                             std::to_string(context.random.next() % 1'000'000);
   Supervisor supervisor(std::move(parts), holder);
   TRY([[maybe_unused]] const Ok started, supervisor.start());
   std::optional<Instant> idle_since;

@@ -31,7 +31,10 @@ int signal_number(const std::string& name) {
 class Agent {
  public:
   Agent(AgentParts parts, const std::string& root, int attempt, const std::function<bool()>& stopping)
-      : parts_(parts), root_(root), folder_(root + "/attempts/" + std::to_string(attempt)), stopping_(stopping) {
+      : parts_(parts),
+        root_(root),
+        folder_(root + "/attempts/" + std::to_string(attempt)),
+        stopping_(stopping) {
     report_.attempt = attempt;
   }
 
@@ -45,7 +48,9 @@ class Agent {
     TRY([[maybe_unused]] const Ok told, write_report(/*durable=*/false));
     workdir_ = root_ + "/workdir";
     Status ready = prepare();
-    if (!ready.ok()) { return leave("could not prepare the node: " + ready.error().message, /*setup_failed=*/true); }
+    if (!ready.ok()) {
+      return leave("could not prepare the node: " + ready.error().message, /*setup_failed=*/true);
+    }
     OutputLog output(parts_.files, parts_.clock, folder_ + "/output.log", spec_.output_bytes_max);
     output_ = &output;
     Checkpointer checkpointer(parts_, spec_, checkpoint_folder());
@@ -59,7 +64,8 @@ class Agent {
     if (spec_.resume) {
       set_phase(AgentPhase::restoring);
       if (Status restored = checkpointer.restore(); !restored.ok()) {
-        return leave("could not restore " + spec_.resume->value + ": " + restored.error().message, /*setup_failed=*/true);
+        return leave("could not restore " + spec_.resume->value + ": " + restored.error().message,
+                     /*setup_failed=*/true);
       }
     }
     TRY([[maybe_unused]] const Ok ran, run_script("run", spec_.run));
@@ -68,7 +74,7 @@ class Agent {
   }
 
  private:
-  // --- report ---------------------------------------------------------------------------------------------------
+  // --- report ---
 
   void begin_report() {
     report_.version = std::to_string(kAgentWireVersion);
@@ -93,7 +99,9 @@ class Agent {
   void report_if_due() {
     if (checkpointer_ != nullptr) { checkpointer_->tell(report_); }
     const Millis since = parts_.clock.monotonic() - written_at_;
-    if (since >= kHeartbeat || (since >= kReportEvery && report_ != written_)) { (void)write_report(/*durable=*/false); }
+    if (since >= kHeartbeat || (since >= kReportEvery && report_ != written_)) {
+      (void)write_report(/*durable=*/false);
+    }
   }
 
   Status leave(const std::string& reason, bool setup_failed) {
@@ -121,11 +129,12 @@ class Agent {
       last.tell(report_);
     }
     report_.exit_signal = SIGKILL;
-    (void)leave("the agent died and was started again; what it had started was ended", /*setup_failed=*/false);
+    (void)leave("the agent died and was started again; what it had started was ended",
+                /*setup_failed=*/false);
     return true;
   }
 
-  // --- before the job -------------------------------------------------------------------------------------------
+  // --- before the job ---
 
   [[nodiscard]] std::string checkpoint_folder() const {
     const std::string& path = spec_.checkpoint.path;
@@ -135,10 +144,12 @@ class Agent {
 
   Status prepare() {
     TRY([[maybe_unused]] const Ok made, parts_.files.make_dirs(workdir_, 0755));
-    for (const auto& [archive, target] : {std::pair{"/workdir.tar", workdir_}, std::pair{"/mounts.tar", root_}}) {
+    for (const auto& [archive, target] :
+         {std::pair{"/workdir.tar", workdir_}, std::pair{"/mounts.tar", root_}}) {
       if (!parts_.files.stat(folder_ + archive).ok()) { continue; }
       TRY(const CommandResult unpacked,
-          parts_.processes.run({.argv = {"tar", "-C", target, "-xf", folder_ + archive}}, std::chrono::minutes{30}));
+          parts_.processes.run({.argv = {"tar", "-C", target, "-xf", folder_ + archive}},
+                               std::chrono::minutes{30}));
       if (unpacked.exit.code != 0) {
         return Error{.kind = ErrorKind::internal, .message = "tar: " + unpacked.err, .source = archive};
       }
@@ -151,9 +162,10 @@ class Agent {
     std::map<std::string, std::string> env = spec_.env;
     if (!spec_.secret_names.empty()) {
       TRY(const std::string text, parts_.files.read(folder_ + "/secrets.json"));
-      TRY(const auto secrets, read_json(text, "secrets", [](const Json& json) -> Result<std::map<std::string, std::string>> {
-        return json.get<std::map<std::string, std::string>>();
-      }));
+      TRY(const auto secrets,
+          read_json(text, "secrets", [](const Json& json) -> Result<std::map<std::string, std::string>> {
+            return json.get<std::map<std::string, std::string>>();
+          }));
       env.insert(secrets.begin(), secrets.end());
     }
     const std::string rank = std::to_string(spec_.rank);
@@ -189,11 +201,12 @@ class Agent {
     return spec_.workload.value + "/" + std::to_string(spec_.attempt) + "/" + std::to_string(spec_.rank);
   }
 
-  // --- the job --------------------------------------------------------------------------------------------------
+  // --- the job ---
 
   Status run_script(const std::string& name, const std::string& text) {
     const std::string script = folder_ + "/" + name + ".sh";
-    TRY([[maybe_unused]] const Ok written, parts_.files.write_atomic(script, text + "\n", 0700, /*durable=*/false));
+    TRY([[maybe_unused]] const Ok written,
+        parts_.files.write_atomic(script, text + "\n", 0700, /*durable=*/false));
     TRY(const auto env, environment());
     TRY(Child child, parts_.processes.start({.argv = {"bash", script}, .env = env, .cwd = workdir_}, ""));
     if (name == "run") {
@@ -219,7 +232,8 @@ class Agent {
   }
 
   /// True when there was something, so that there may be more.
-  bool take_output(const Child& child, const std::string& tag, const std::function<void(std::string_view)>& on_line) {
+  bool take_output(const Child& child, const std::string& tag,
+                   const std::function<void(std::string_view)>& on_line) {
     Result<std::optional<std::string>> bytes = parts_.processes.read_output(child);
     if (!bytes.ok() || !bytes.value() || bytes.value()->empty()) { return false; }
     (void)output_->take(tag, *bytes.value(), on_line);  // a full disk must not end the job
@@ -239,8 +253,9 @@ class Agent {
     } else if (exit.code == 127) {
       report_.reason = name + ": command not found (exit code 127)";
     } else if (exit.code > 128) {
-      report_.reason = name + ": exit code " + std::to_string(*exit.code) + ": a process of it was killed by signal " +
-                       std::to_string(*exit.code - 128) + (*exit.code == 137 ? " (out of memory?)" : "");
+      report_.reason = name + ": exit code " + std::to_string(*exit.code) +
+                       ": a process of it was killed by signal " + std::to_string(*exit.code - 128) +
+                       (*exit.code == 137 ? " (out of memory?)" : "");
     } else {
       report_.reason = name + " exited with code " + std::to_string(exit.code.value_or(-1));
     }
@@ -255,7 +270,10 @@ class Agent {
 
   /// Lines like {"step": 12, …} tell progress, unless the job has the file for it.
   void read_step(std::string_view line) {
-    if (has_progress_file_ || line.empty() || line.front() != '{' || line.find("\"step\"") == std::string_view::npos) { return; }
+    if (has_progress_file_ || line.empty() || line.front() != '{' ||
+        line.find("\"step\"") == std::string_view::npos) {
+      return;
+    }
     const Result<std::int64_t> step = read_json(line, "output", [](const Json& json) -> Result<std::int64_t> {
       return json.at("step").get<std::int64_t>();
     });
@@ -271,13 +289,13 @@ class Agent {
       set_step(*bare);
       return;
     }
-    const Result<std::int64_t> step = read_json(word, "progress", [](const Json& json) -> Result<std::int64_t> {
-      return json.at("step").get<std::int64_t>();
-    });
+    const Result<std::int64_t> step = read_json(
+        word, "progress",
+        [](const Json& json) -> Result<std::int64_t> { return json.at("step").get<std::int64_t>(); });
     if (step.ok()) { set_step(step.value()); }
   }
 
-  // --- asked to end ---------------------------------------------------------------------------------------------
+  // --- asked to end ---
 
   void watch() {
     read_progress();
@@ -300,16 +318,25 @@ class Agent {
     if (!found.ok()) { return; }
     for (const FileInfo& file : found.value()) {
       std::vector<std::string>& done = report_.done_requests;
-      if (file.name.find(".tmp-") != std::string::npos || std::find(done.begin(), done.end(), file.name) != done.end()) { continue; }
+      if (file.name.find(".tmp-") != std::string::npos ||
+          std::find(done.begin(), done.end(), file.name) != done.end()) {
+        continue;
+      }
       const Result<std::string> text = parts_.files.read(folder_ + "/requests/" + file.name);
       if (!text.ok()) { continue; }
       done.push_back(file.name);
       const Result<AgentRequest> request = parse_agent_request(text.value());
       if (!request.ok()) { continue; }
       switch (request.value().verb) {
-        case AgentVerb::checkpoint: (void)ask_job("save"); break;
-        case AgentVerb::drain: drain(request.value().grace); break;
-        case AgentVerb::kill: kill_job("it was killed on request"); break;
+        case AgentVerb::checkpoint:
+          (void)ask_job("save");
+          break;
+        case AgentVerb::drain:
+          drain(request.value().grace);
+          break;
+        case AgentVerb::kill:
+          kill_job("it was killed on request");
+          break;
       }
     }
   }
@@ -343,7 +370,8 @@ class Agent {
     }
   }
 
-  /// Whether a process has a handler for the signal: it would end the others (bash, launchers) before the ranks have saved.
+  /// Whether a process has a handler for the signal: it would end the others (bash, launchers) before the
+  /// ranks have saved.
   bool catches(std::int64_t pid, int number) {
     const Result<std::string> status = parts_.files.read("/proc/" + std::to_string(pid) + "/status");
     if (!status.ok()) { return false; }
@@ -389,14 +417,15 @@ class Agent {
   OutputLog* output_ = nullptr;
   Checkpointer* checkpointer_ = nullptr;
   bool has_progress_file_ = false;
-  bool ended_ = false;            // drain or kill was asked for
-  std::string ended_why_ = {};    // what ended it by force
+  bool ended_ = false;          // drain or kill was asked for
+  std::string ended_why_ = {};  // what ended it by force
   std::optional<Millis> drain_until_ = {};
 };
 
 }  // namespace
 
-Status run_agent(AgentParts parts, const std::string& root, int attempt, const std::function<bool()>& stopping) {
+Status run_agent(AgentParts parts, const std::string& root, int attempt,
+                 const std::function<bool()>& stopping) {
   return Agent(parts, root, attempt, stopping).run();
 }
 

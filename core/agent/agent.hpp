@@ -16,10 +16,12 @@ struct AgentParts {
   Processes& processes;
 };
 
-/// Runs one node of one attempt to its end: `<root>/attempts/<attempt>` holds spec.json (see core/wire/agent_wire.hpp).
-/// A second agent on the same folder leaves at once (`conflict`): the first one goes on. After a crash of the agent itself a new
-/// one on the same folder ends what the old one left running and reports the attempt as exited, never runs it twice.
-/// `stopping` is looked at often; true means: end the tree, report, return (SIGTERM to the agent).
-Status run_agent(AgentParts parts, const std::string& root, int attempt, const std::function<bool()>& stopping);
+/// Runs one node of one attempt to its end: `<root>/attempts/<attempt>` holds spec.json (see
+/// core/wire/agent_wire.hpp). A second agent on the same folder leaves at once (`conflict`): the first one
+/// goes on. After a crash of the agent itself a new one on the same folder ends what the old one left running
+/// and reports the attempt as exited, never runs it twice. `stopping` is looked at often; true means: end the
+/// tree, report, return (SIGTERM to the agent).
+Status run_agent(AgentParts parts, const std::string& root, int attempt,
+                 const std::function<bool()>& stopping);
 
 }  // namespace gpubroker

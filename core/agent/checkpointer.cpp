@@ -10,13 +10,17 @@ constexpr Millis kQuiet = std::chrono::seconds{2};
 constexpr const char* kLatest = "LATEST.json";
 
 Error lie(const std::string& what) {
-  return {.kind = ErrorKind::invalid, .message = std::string(kLatest) + " does not tell the truth: " + what, .code = "lie"};
+  return {.kind = ErrorKind::invalid,
+          .message = std::string(kLatest) + " does not tell the truth: " + what,
+          .code = "lie"};
 }
 
 /// A file must be as LATEST.json says, where it says anything.
 Status check_claim(Files& files, const std::string& path, const Json& latest) {
   TRY(const FileInfo info, files.stat(path));
-  if (latest.contains("bytes") && latest.at("bytes").get<std::int64_t>() != info.size) { return lie("the size of " + info.name); }
+  if (latest.contains("bytes") && latest.at("bytes").get<std::int64_t>() != info.size) {
+    return lie("the size of " + info.name);
+  }
   if (latest.contains("sha256")) {
     Sha256 hash;
     TRY([[maybe_unused]] const Ok read, files.read_pieces(path, [&](std::string_view piece) -> Status {
@@ -56,11 +60,14 @@ Result<Checkpointer::Candidate> Checkpointer::find_marked(const std::string& lat
 
 Result<Checkpointer::Candidate> Checkpointer::find_quiet(std::int64_t step) {
   TRY(const std::vector<FileInfo> files, parts_.files.list(folder_, /*recursive=*/true));
-  Candidate candidate{.step = std::max<std::int64_t>(step, 0), .world_size = static_cast<int>(spec_.node_ips.size())};
+  Candidate candidate{.step = std::max<std::int64_t>(step, 0),
+                      .world_size = static_cast<int>(spec_.node_ips.size())};
   for (const FileInfo& file : files) {
-    const bool in_the_making = file.name.find(".part") != std::string::npos || file.name.find(".tmp") != std::string::npos;
+    const bool in_the_making =
+        file.name.find(".part") != std::string::npos || file.name.find(".tmp") != std::string::npos;
     if (in_the_making) { return Candidate{}; }
-    candidate.mark += file.name + ":" + std::to_string(file.size) + ":" + std::to_string(file.modified_ns) + "\n";
+    candidate.mark +=
+        file.name + ":" + std::to_string(file.size) + ":" + std::to_string(file.modified_ns) + "\n";
     candidate.paths.push_back(file.name);
   }
   const Millis now = parts_.clock.monotonic();
@@ -74,7 +81,9 @@ Result<Checkpointer::Candidate> Checkpointer::find_quiet(std::int64_t step) {
 
 Result<Checkpointer::Candidate> Checkpointer::find(std::int64_t step) {
   const Result<std::string> latest = parts_.files.read(folder_ + "/" + kLatest);
-  if (latest.ok()) { return latest.value() == tried_ ? Result<Candidate>(Candidate{}) : find_marked(latest.value()); }
+  if (latest.ok()) {
+    return latest.value() == tried_ ? Result<Candidate>(Candidate{}) : find_marked(latest.value());
+  }
   return find_quiet(step);
 }
 
@@ -85,8 +94,8 @@ void Checkpointer::commit(const Candidate& candidate) {
     if (latest.ok() && candidate.paths.size() == 2) {
       const std::string& path = candidate.paths[0] == kLatest ? candidate.paths[1] : candidate.paths[0];
       TRY([[maybe_unused]] const Ok true_claim, read_json(latest.value(), kLatest, [&](const Json& json) {
-        return check_claim(parts_.files, folder_ + "/" + path, json);
-      }));
+            return check_claim(parts_.files, folder_ + "/" + path, json);
+          }));
     }
     TRY(const std::unique_ptr<ObjectStore> objects, open_object_store(spec_.checkpoint.store, parts_.files));
     CheckpointStore store(*objects, parts_.files, parts_.clock, spec_.workload);

@@ -10,9 +10,9 @@
 
 namespace gpubroker {
 
-/// Watches the job's checkpoint folder and commits what is whole, on a thread of its own: heartbeats and signals never wait
-/// for a copy. A checkpoint is whole when the job has written LATEST.json, last; a folder that never has one is taken when it has been quiet for
-/// two seconds.
+/// Watches the job's checkpoint folder and commits what is whole, on a thread of its own: heartbeats and
+/// signals never wait for a copy. A checkpoint is whole when the job has written LATEST.json, last; a folder
+/// that never has one is taken when it has been quiet for two seconds.
 class Checkpointer {
  public:
   Checkpointer(AgentParts parts, AgentSpec spec, std::string folder);
@@ -20,7 +20,8 @@ class Checkpointer {
   Checkpointer(const Checkpointer&) = delete;
   Checkpointer& operator=(const Checkpointer&) = delete;
 
-  /// Looks at the folder and begins a commit when there is something new and none is under way. `step`: the last one the job told.
+  /// Looks at the folder and begins a commit when there is something new and none is under way. `step`: the
+  /// last one the job told.
   void look(std::int64_t step);
   /// Waits for a commit under way, then commits what is there now if it is new. For the end of an attempt.
   void finish(std::int64_t step);
@@ -32,7 +33,8 @@ class Checkpointer {
 
  private:
   struct Candidate {
-    std::string mark = {};  // what makes it another one than the last: LATEST.json's text, or names, sizes and times
+    std::string mark =
+        {};  // what makes it another one than the last: LATEST.json's text, or names, sizes and times
     std::vector<std::string> paths = {};
     std::int64_t step = 0;
     int world_size = 1;
@@ -45,7 +47,7 @@ class Checkpointer {
   AgentParts parts_;
   AgentSpec spec_;
   std::string folder_;
-  std::string tried_ = {};       // mark of the last candidate
+  std::string tried_ = {};  // mark of the last candidate
   std::string quiet_mark_ = {};
   Millis quiet_since_{0};
   std::thread thread_;

@@ -16,7 +16,8 @@ Status OutputLog::take(std::string_view tag, std::string_view bytes,
   std::string lines;
   while (!bytes.empty()) {
     const std::size_t end = bytes.find('\n');
-    const std::size_t length = std::min(end == std::string_view::npos ? bytes.size() : end, kLongestLine - partial_.size());
+    const std::size_t length =
+        std::min(end == std::string_view::npos ? bytes.size() : end, kLongestLine - partial_.size());
     partial_.append(bytes.substr(0, length));
     bytes.remove_prefix(length);
     const bool whole = !bytes.empty() && bytes.front() == '\n';
@@ -41,7 +42,8 @@ Status OutputLog::write(const std::string& lines) {
     TRY([[maybe_unused]] const Ok moved, files_.rename(path_, path_ + ".1"));
     base_ += size_;
     size_ = 0;
-    TRY([[maybe_unused]] const Ok told, files_.write_atomic(path_ + ".base", std::to_string(base_), 0600, /*durable=*/false));
+    TRY([[maybe_unused]] const Ok told,
+        files_.write_atomic(path_ + ".base", std::to_string(base_), 0600, /*durable=*/false));
   }
   size_ += static_cast<std::int64_t>(lines.size());
   return files_.append(path_, lines);

@@ -33,8 +33,8 @@ struct GpuSpec {
   auto operator<=>(const GpuSpec&) const = default;
 };
 
-/// Reads "H100:8", "H100-SXM:8", "{A100-80, H100}:4", "any:80GB+:8", "A100-80GB", "H100". Case does not matter; no count
-/// means 1. Fails with `invalid`, saying which part is wrong ("count must be 1 to 1024").
+/// Reads "H100:8", "H100-SXM:8", "{A100-80, H100}:4", "any:80GB+:8", "A100-80GB", "H100". Case does not
+/// matter; no count means 1. Fails with `invalid`, saying which part is wrong ("count must be 1 to 1024").
 Result<GpuSpec> parse_gpu_spec(std::string_view text);
 
 /// The canonical spelling; parse_gpu_spec reads it back to an equal value.

@@ -11,9 +11,9 @@ struct Id {
   auto operator<=>(const Id&) const = default;
 };
 
-using WorkloadId = Id<struct WorkloadTag>;      // "llama-ft-7k2q": made by us, unique in one journal
-using NodeId = Id<struct NodeTag>;              // the cloud's own id, with the provider in front: "local/n-12"
-using Token = Id<struct TokenTag>;              // names one intent; the same token never acts twice
+using WorkloadId = Id<struct WorkloadTag>;  // "llama-ft-7k2q": made by us, unique in one journal
+using NodeId = Id<struct NodeTag>;          // the cloud's own id, with the provider in front: "local/n-12"
+using Token = Id<struct TokenTag>;          // names one intent; the same token never acts twice
 using CheckpointId = Id<struct CheckpointTag>;  // "00000042-a3": sorts by step
 
 }  // namespace gpubroker

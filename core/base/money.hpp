@@ -28,11 +28,12 @@ Result<Money> add(Money a, Money b);
 /// Fails with `internal` on overflow.
 Result<Money> cost(Rate rate, Millis length);
 
-/// "12.345678" without trailing zeros but at least two decimals: "12.34", "0.000123", "-1.00". The form used in JSON.
+/// "12.345678" without trailing zeros but at least two decimals: "12.34", "0.000123", "-1.00". The form used
+/// in JSON.
 std::string format_money(Money amount);
 
-/// "4000", "4000 USD", "$12.5", "2.80". At most six decimals. Fails with `invalid`; negative amounts are read,
-/// the caller refuses them where they make no sense.
+/// "4000", "4000 USD", "$12.5", "2.80". At most six decimals. Fails with `invalid`; negative amounts are
+/// read, the caller refuses them where they make no sense.
 Result<Money> parse_money(std::string_view text);
 
 /// How a cloud turns a machine's life into billed time: rounded up to `unit`, never less than `minimum`.

@@ -36,11 +36,11 @@ struct Offer {
   Accelerator gpu = {};
   int vcpus = 0;
   std::int64_t memory_mib = 0;
-  Rate price = {};                      // per machine
-  std::optional<int> available = {};    // machines obtainable now as far as the cloud says; absent: unknown
-  BillingRule billing = {};             // how the cloud rounds time
-  Instant learnt_at = {};               // when this was learnt
-  std::string source = {};              // and from where: "local scenario", "aws spot price history"
+  Rate price = {};                    // per machine
+  std::optional<int> available = {};  // machines obtainable now as far as the cloud says; absent: unknown
+  BillingRule billing = {};           // how the cloud rounds time
+  Instant learnt_at = {};             // when this was learnt
+  std::string source = {};            // and from where: "local scenario", "aws spot price history"
   bool operator==(const Offer&) const = default;
 };
 

@@ -1,4 +1,5 @@
-// Precompiled for every library: the standard headers that nearly all files use. Nothing of ours, nothing heavy.
+// Precompiled for every library: the standard headers that nearly all files use. Nothing of ours, nothing
+// heavy.
 #include <algorithm>
 #include <chrono>
 #include <compare>

@@ -4,7 +4,8 @@
 
 namespace gpubroker {
 
-/// A value that must not be printed. It has no stream operator and no conversion; reveal() marks each place of use.
+/// A value that must not be printed. It has no stream operator and no conversion; reveal() marks each place
+/// of use.
 class Secret {
  public:
   Secret() = default;
@@ -17,6 +18,8 @@ class Secret {
 };
 
 /// What may be shown in its place.
-inline std::string to_string(const Secret& /*secret*/) { return "[secret]"; }
+inline std::string to_string(const Secret& /*secret*/) {
+  return "[secret]";
+}
 
 }  // namespace gpubroker

@@ -8,7 +8,8 @@
 namespace gpubroker {
 
 std::string_view trim(std::string_view text);
-std::vector<std::string> split(std::string_view text, char separator);  // "a,,b" gives three parts, "" gives one
+std::vector<std::string> split(std::string_view text,
+                               char separator);  // "a,,b" gives three parts, "" gives one
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 std::string lower(std::string_view text);
 std::string upper(std::string_view text);
@@ -16,8 +17,8 @@ std::string upper(std::string_view text);
 /// A whole decimal number, nothing before or after it. Nothing on overflow.
 std::optional<std::int64_t> parse_int(std::string_view text);
 
-/// The candidate with the smallest edit distance to `word`, if that is at most a third of its length (and 1 at least).
-/// Ties go to the first. Empty when nothing is near.
+/// The candidate with the smallest edit distance to `word`, if that is at most a third of its length (and 1
+/// at least). Ties go to the first. Empty when nothing is near.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace gpubroker

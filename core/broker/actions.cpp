@@ -41,7 +41,9 @@ AgentSpec make_spec(const WorkloadState& state, const Attempt& attempt, const No
   spec.gpus_per_node = attempt.offer.gpu.count;
   spec.master_port = attempt.nodes.begin()->second.view.master_port;
   spec.env = node.view.env;
-  for (const auto& [name, value] : state.task.envs) { spec.env[name] = value; }  // the user's word is the last
+  for (const auto& [name, value] : state.task.envs) {
+    spec.env[name] = value;
+  }  // the user's word is the last
   for (const SecretNeed& secret : state.task.secrets) { spec.secret_names.push_back(secret.name); }
   spec.setup = state.task.setup;
   spec.run = state.task.run;
@@ -64,8 +66,8 @@ Millis drain_grace(const WorkloadState& state, const Attempt& attempt) {
   return grace;
 }
 
-std::optional<Action> build_node_action(const WorkloadState& state, const Attempt& attempt, const ActionName& name,
-                                        Action action) {
+std::optional<Action> build_node_action(const WorkloadState& state, const Attempt& attempt,
+                                        const ActionName& name, Action action) {
   const auto at = attempt.nodes.find(name.verb == "save" ? 0 : name.rank);
   if (at == attempt.nodes.end()) { return std::nullopt; }
   const NodeRecord& node = at->second;
@@ -90,7 +92,8 @@ std::optional<Action> build_node_action(const WorkloadState& state, const Attemp
 
 }  // namespace
 
-std::optional<Action> build_action(const WorkloadState& state, const Attempt& attempt, const std::string& name) {
+std::optional<Action> build_action(const WorkloadState& state, const Attempt& attempt,
+                                   const std::string& name) {
   const ActionName parsed = parse_name(name);
   Action action;
   action.attempt = attempt.number;
@@ -115,11 +118,12 @@ std::optional<Action> build_action(const WorkloadState& state, const Attempt& at
   return build_node_action(state, attempt, parsed, std::move(action));
 }
 
-OutcomeRecord judge_failure(const WorkloadState& state, const Attempt& attempt, const std::string& name, const Error& error,
-                            Instant now) {
+OutcomeRecord judge_failure(const WorkloadState& state, const Attempt& attempt, const std::string& name,
+                            const Error& error, Instant now) {
   const ActionName parsed = parse_name(name);
   const bool rules_out = error.kind == ErrorKind::capacity || error.kind == ErrorKind::quota;
-  const int before = rules_out ? count_refusals(state.refusals, attempt.offer.key) : progress_of(attempt, name).tries;
+  const int before =
+      rules_out ? count_refusals(state.refusals, attempt.offer.key) : progress_of(attempt, name).tries;
   const int tries = before + 1;
   OutcomeRecord outcome{.attempt = attempt.number, .action = name, .error = error};
   Patience patience = react(error, tries);
@@ -144,7 +148,8 @@ OutcomeRecord judge_failure(const WorkloadState& state, const Attempt& attempt, 
   const bool never_ends = parsed.verb == "end" || parsed.verb == "settle";
   const bool retry = never_ends || patience.reaction == Reaction::repeat;
   outcome.is_final = !retry;
-  const Millis delay = patience.reaction == Reaction::repeat ? patience.delay : Millis{std::chrono::seconds{5}};
+  const Millis delay =
+      patience.reaction == Reaction::repeat ? patience.delay : Millis{std::chrono::seconds{5}};
   outcome.retry_in = retry ? delay : Millis{0};
   return outcome;
 }

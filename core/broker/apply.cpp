@@ -40,12 +40,18 @@ struct Fold {
       case UserVerb::stop:
         if (state.asked_end != UserVerb::down) { state.asked_end = UserVerb::stop; }
         break;
-      case UserVerb::down: state.asked_end = UserVerb::down; break;
+      case UserVerb::down:
+        state.asked_end = UserVerb::down;
+        break;
       case UserVerb::start:
         if (state.asked_end == UserVerb::stop) { state.asked_end.reset(); }
         break;
-      case UserVerb::migrate: state.migrate = record.request; break;
-      case UserVerb::checkpoint: ++state.checkpoints_asked; break;
+      case UserVerb::migrate:
+        state.migrate = record.request;
+        break;
+      case UserVerb::checkpoint:
+        ++state.checkpoints_asked;
+        break;
     }
   }
 
@@ -158,14 +164,22 @@ struct Fold {
     Attempt* const of = attempt(record.attempt);
     if (of == nullptr) { return; }
     switch (record.what) {
-      case AttemptRecord::What::ready: of->ready_at = at; break;
-      case AttemptRecord::What::running: of->running_at = at; break;
+      case AttemptRecord::What::ready:
+        of->ready_at = at;
+        break;
+      case AttemptRecord::What::running:
+        of->running_at = at;
+        break;
       case AttemptRecord::What::drain:
         of->drain_at = at;
         of->drain_why = record.why;
         break;
-      case AttemptRecord::What::over: close(*of, record); break;
-      case AttemptRecord::What::resolved: of->actions["create"].maybe_applied = false; break;
+      case AttemptRecord::What::over:
+        close(*of, record);
+        break;
+      case AttemptRecord::What::resolved:
+        of->actions["create"].maybe_applied = false;
+        break;
     }
   }
 

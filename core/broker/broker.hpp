@@ -30,11 +30,14 @@ struct Accepted {
   WorkloadId id = {};
   bool already = false;  // the key is known: this is the workload it belongs to
 };
-/// Writes the workload into the journal; the loop does the rest. The same key again returns the same workload.
-Result<Accepted> accept(Journal& journal, Clock& clock, Random& random, const Task& task, const LaunchOptions& options);
+/// Writes the workload into the journal; the loop does the rest. The same key again returns the same
+/// workload.
+Result<Accepted> accept(Journal& journal, Clock& clock, Random& random, const Task& task,
+                        const LaunchOptions& options);
 
-/// Writes what the user asks into the journal. Errors: `not_found` with the nearest name in the hint, `invalid` when the
-/// phase does not allow it ("llama-7k2q has succeeded; there is nothing to stop"). Doing what is already so succeeds.
+/// Writes what the user asks into the journal. Errors: `not_found` with the nearest name in the hint,
+/// `invalid` when the phase does not allow it ("llama-7k2q has succeeded; there is nothing to stop"). Doing
+/// what is already so succeeds.
 Status ask(Journal& journal, Clock& clock, const std::string& workload, UserRequest request);
 
 /// The state of one workload from its journal rows. `not_found` as above.
@@ -51,8 +54,8 @@ std::string state_json(const WorkloadState& state, Instant now);
 struct FoundNode {
   std::string provider = {};
   NodeView view = {};
-  bool wanted = false;   // belongs to a live attempt of this journal
-  bool known = false;    // its workload is in this journal
+  bool wanted = false;  // belongs to a live attempt of this journal
+  bool known = false;   // its workload is in this journal
 };
 Result<std::vector<FoundNode>> discover(Journal& journal, const std::map<std::string, Provider*>& providers);
 
@@ -69,10 +72,12 @@ struct SupervisorParts {
     CheckpointId id = {};
     std::int64_t step = -1;
   };
-  std::function<Result<std::optional<Found>>(const WorkloadId&, const std::string& store)> find_checkpoint = {};
+  std::function<Result<std::optional<Found>>(const WorkloadId&, const std::string& store)> find_checkpoint =
+      {};
   /// Values of the task's secrets, as the text of secrets.json; empty when it has none.
   std::function<Result<std::string>(const WorkloadState&)> secrets = {};
-  /// Takes a piece of a node's output for keeping on this machine; returns how many bytes of that log are kept so far.
+  /// Takes a piece of a node's output for keeping on this machine; returns how many bytes of that log are
+  /// kept so far.
   std::function<void(const WorkloadId&, int attempt, int rank, std::string_view bytes)> keep_output = {};
   std::function<std::int64_t(const WorkloadId&, int attempt, int rank)> kept_output = {};
   Limits limits = {};
@@ -90,15 +95,16 @@ class Supervisor {
   Status start();
 
   struct Step {
-    bool idle = false;        // no workload is live
-    bool changed = false;     // something was recorded
-    Instant next = {};        // when to call again at the latest; earlier when the journal grew or a task finished
+    bool idle = false;     // no workload is live
+    bool changed = false;  // something was recorded
+    Instant next = {};  // when to call again at the latest; earlier when the journal grew or a task finished
   };
-  /// One turn: observe, decide, record, act. An error of the journal comes out here; nothing has been done then that is not
-  /// recorded. `conflict`: the lease is lost, another supervisor works: leave.
+  /// One turn: observe, decide, record, act. An error of the journal comes out here; nothing has been done
+  /// then that is not recorded. `conflict`: the lease is lost, another supervisor works: leave.
   Result<Step> step();
 
-  /// Gives the lease back. Tasks in flight may still run after this; their answers are found again by the next supervisor.
+  /// Gives the lease back. Tasks in flight may still run after this; their answers are found again by the
+  /// next supervisor.
   void stop();
 
   [[nodiscard]] const std::map<WorkloadId, WorkloadState>& workloads() const;

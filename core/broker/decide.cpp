@@ -22,8 +22,8 @@ constexpr Millis kEndAgain = seconds{5};
 /// Collects one round of decisions on one workload.
 class Planner {
  public:
-  Planner(const WorkloadState& state, const World& world, const std::vector<Offer>& offers, const Limits& limits,
-          Instant now)
+  Planner(const WorkloadState& state, const World& world, const std::vector<Offer>& offers,
+          const Limits& limits, Instant now)
       : state_(state), world_(world), offers_(offers), limits_(limits), now_(now) {}
 
   Decision take() && { return std::move(decision_); }
@@ -34,25 +34,36 @@ class Planner {
     }
     if (is_final(state_.phase) || plan_end()) { return; }
     switch (state_.phase) {
-      case Phase::queued: plan_queued(); break;
-      case Phase::provisioning: plan_provisioning(); break;
+      case Phase::queued:
+        plan_queued();
+        break;
+      case Phase::provisioning:
+        plan_provisioning();
+        break;
       case Phase::starting:
       case Phase::running:
-      case Phase::migrating: plan_gang(); break;
-      case Phase::recovering: plan_recovering(); break;
-      case Phase::stopping: plan_stopping(); break;
+      case Phase::migrating:
+        plan_gang();
+        break;
+      case Phase::recovering:
+        plan_recovering();
+        break;
+      case Phase::stopping:
+        plan_stopping();
+        break;
       case Phase::stopped:
         if (!state_.asked_end) { step(Phase::queued, "started again"); }
         break;
       case Phase::succeeded:
       case Phase::failed:
       case Phase::cancelled:
-      case Phase::expired: break;
+      case Phase::expired:
+        break;
     }
   }
 
  private:
-  // --- small words ----------------------------------------------------------------------------------------------
+  // --- small words ---
 
   void record(RecordBody body) { decision_.records.push_back(std::move(body)); }
 
@@ -95,7 +106,7 @@ class Planner {
     return at == world_.listings.end() || !at->second.known ? nullptr : &at->second;
   }
 
-  // --- giving back ----------------------------------------------------------------------------------------------
+  // --- giving back ---
 
   void release(const Attempt& attempt) {
     if (!needs_release(attempt)) { return; }
@@ -127,8 +138,8 @@ class Planner {
     if (wanted && !end.outstanding && now_ >= end.not_before) { act(attempt, "end"); }
   }
 
-  /// Whether the machines of all over attempts are given back as far as asking goes. A cloud that does not answer must not keep
-  /// the job from going on elsewhere: after `tries` failures it counts as asked.
+  /// Whether the machines of all over attempts are given back as far as asking goes. A cloud that does not
+  /// answer must not keep the job from going on elsewhere: after `tries` failures it counts as asked.
   [[nodiscard]] bool is_released(int tries) const {
     return std::all_of(state_.attempts.begin(), state_.attempts.end(), [tries](const Attempt& attempt) {
       if (!attempt.is_over()) { return true; }
@@ -140,7 +151,7 @@ class Planner {
     });
   }
 
-  // --- ends that the user or a limit asks for -------------------------------------------------------------------
+  // --- ends that the user or a limit asks for ---
 
   bool plan_end() {
     if (state_.asked_end == UserVerb::down) {
@@ -150,7 +161,8 @@ class Planner {
     }
     if (state_.task.ttl && now_ >= state_.created_at + *state_.task.ttl) {
       close_all("ttl");
-      step(Phase::expired, "its time to live of " + format_duration(*state_.task.ttl) + " is over", kExitLimit);
+      step(Phase::expired, "its time to live of " + format_duration(*state_.task.ttl) + " is over",
+           kExitLimit);
       return true;
     }
     if (state_.phase == Phase::stopping || state_.phase == Phase::stopped) { return false; }
@@ -165,7 +177,7 @@ class Planner {
     return false;
   }
 
-  // --- looking for a gang ---------------------------------------------------------------------------------------
+  // --- looking for a gang ---
 
   [[nodiscard]] GangNeed need() const {
     return {.any_of = state_.task.needs, .ordered = state_.task.ordered, .nodes = state_.task.num_nodes};
@@ -175,11 +187,8 @@ class Planner {
     Instant expires = now_ + limits_.machine_life;
     if (state_.task.ttl) { expires = std::min(expires, state_.created_at + *state_.task.ttl); }
     const int number = state_.attempts.empty() ? 1 : state_.attempts.back().number + 1;
-    const IntentRecord intent{.attempt = number,
-                              .action = "create",
-                              .offer = offer,
-                              .migration = migration,
-                              .expires = expires};
+    const IntentRecord intent{
+        .attempt = number, .action = "create", .offer = offer, .migration = migration, .expires = expires};
     WorkloadState opened;  // only what build_action reads of it
     opened.id = state_.id;
     opened.task.num_nodes = state_.task.num_nodes;
@@ -206,10 +215,10 @@ class Planner {
                                       [](const Attempt& a) { return a.ready_at.has_value(); });
     const bool patient = had_gang || state_.options.retry_until_up ||
                          (state_.options.wait && now_ < state_.created_at + *state_.options.wait);
-    const auto last = std::max_element(
-        state_.refusals.begin(), state_.refusals.end(),
-        [](const Refusal& a, const Refusal& b) { return a.at < b.at; });
-    std::string reason = "no capacity within the limits: " + std::to_string(judged.size()) + " offers looked at";
+    const auto last = std::max_element(state_.refusals.begin(), state_.refusals.end(),
+                                       [](const Refusal& a, const Refusal& b) { return a.at < b.at; });
+    std::string reason =
+        "no capacity within the limits: " + std::to_string(judged.size()) + " offers looked at";
     if (last != state_.refusals.end()) {
       reason += "; last refusal: " + format_offer_key(last->key) + ": " + last->message;
     }
@@ -227,7 +236,7 @@ class Planner {
     record(WaitRecord{.until = std::max(until, now_ + seconds{1}), .reason = reason});
   }
 
-  // --- a gang that is asked for or boots ------------------------------------------------------------------------
+  // --- a gang that is asked for or boots ---
 
   /// Whether booking is over without a gang; says so in the records.
   bool has_no_gang(const Attempt& attempt) {
@@ -242,7 +251,8 @@ class Planner {
     }
     for (const auto& [rank, node] : attempt.nodes) {
       if (node.view.state == NodeState::ended) {
-        close(attempt, end_of(node.view), "node " + std::to_string(rank) + " ended while booting: " + node.view.end_reason);
+        close(attempt, end_of(node.view),
+              "node " + std::to_string(rank) + " ended while booting: " + node.view.end_reason);
         return true;
       }
     }
@@ -274,7 +284,8 @@ class Planner {
   void plan_provisioning() {
     const Attempt* const attempt = state_.current();
     if (attempt == nullptr) {
-      // The gang was refused in the round before. An error that rules out no offer is ours or the user's: stop.
+      // The gang was refused in the round before. An error that rules out no offer is ours or the user's:
+      // stop.
       const Attempt& last = state_.attempts.back();
       const Pending create = progress_of(last, "create");
       if (last.end == AttemptEnd::refused && react({.kind = create.kind}, 1).reaction == Reaction::give_up) {
@@ -291,7 +302,7 @@ class Planner {
     }
   }
 
-  // --- a gang that is up ----------------------------------------------------------------------------------------
+  // --- a gang that is up ---
 
   void drain(const Attempt& attempt, AttemptEnd why, const std::string& reason) {
     record(AttemptRecord{.what = AttemptRecord::What::drain,
@@ -303,7 +314,8 @@ class Planner {
 
   void plan_gang() {
     const Attempt* const attempt = state_.current();
-    // While migrating the source has run; a current attempt that has not is the target, and the source is over.
+    // While migrating the source has run; a current attempt that has not is the target, and the source is
+    // over.
     if (attempt == nullptr || (state_.phase == Phase::migrating && !attempt->running_at)) {
       after_gang(attempt);
       return;
@@ -336,7 +348,8 @@ class Planner {
   /// Whether an agent runs, or may: its start is asked for and not answered.
   [[nodiscard]] static bool has_agents(const Attempt& attempt) {
     return std::any_of(attempt.nodes.begin(), attempt.nodes.end(), [&](const auto& entry) {
-      return entry.second.agent_started || progress_of(attempt, "start/" + std::to_string(entry.first)).outstanding;
+      return entry.second.agent_started ||
+             progress_of(attempt, "start/" + std::to_string(entry.first)).outstanding;
     });
   }
 
@@ -371,7 +384,8 @@ class Planner {
       const std::string start = "start/" + std::to_string(rank);
       const Pending pending = progress_of(attempt, start);
       if (pending.failed) {
-        close(attempt, AttemptEnd::lost, "the agent of node " + std::to_string(rank) + " did not start: " + pending.message);
+        close(attempt, AttemptEnd::lost,
+              "the agent of node " + std::to_string(rank) + " did not start: " + pending.message);
         return;
       }
       if (!node.agent_started) { act_if_due(attempt, start); }
@@ -387,7 +401,9 @@ class Planner {
   void after_gang(const Attempt* next) {
     const Attempt* ended = nullptr;
     for (const Attempt& attempt : state_.attempts) {
-      if (attempt.is_over() && (ended == nullptr || *attempt.over_at >= *ended->over_at)) { ended = &attempt; }
+      if (attempt.is_over() && (ended == nullptr || *attempt.over_at >= *ended->over_at)) {
+        ended = &attempt;
+      }
     }
     if (ended != nullptr && ended->end == AttemptEnd::finished) {
       close_all("the job has finished");
@@ -407,8 +423,8 @@ class Planner {
     }
   }
 
-  /// The job's own failure is worth another life only when this one brought it further: an error at the first line is not
-  /// bought again and again.
+  /// The job's own failure is worth another life only when this one brought it further: an error at the first
+  /// line is not bought again and again.
   [[nodiscard]] bool may_restart(const Attempt& ended) const {
     return ended.committed_step > ended.resume_step && state_.job_failures <= state_.task.max_restarts;
   }
@@ -421,7 +437,7 @@ class Planner {
     }
   }
 
-  // --- moving: make before break --------------------------------------------------------------------------------
+  // --- moving: make before break ---
 
   void plan_migration(const Attempt& source) {
     const Attempt* const target = state_.migration_target();
@@ -433,7 +449,9 @@ class Planner {
     if (has_no_gang(*target)) { return; }
     if (!all_up(*target)) { return; }
     if (!target->ready_at) { mark(*target, AttemptRecord::What::ready); }
-    if (!source.drain_at) { drain(source, AttemptEnd::superseded, "moves to " + format_offer_key(target->offer.key)); }
+    if (!source.drain_at) {
+      drain(source, AttemptEnd::superseded, "moves to " + format_offer_key(target->offer.key));
+    }
   }
 
   void book_target(const Attempt& source) {
@@ -454,7 +472,10 @@ class Planner {
     }
     GangNeed anywhere = need();
     for (ResourceNeed& one : anywhere.any_of) {  // the user's word beats the file's
-      if (!state_.migrate->region.empty()) { one.regions.clear(); one.zone.clear(); }
+      if (!state_.migrate->region.empty()) {
+        one.regions.clear();
+        one.zone.clear();
+      }
       if (!state_.migrate->provider.empty()) { one.provider.clear(); }
     }
     const std::vector<Judged> judged = rank_offers(elsewhere, anywhere, state_.refusals, now_);
@@ -469,7 +490,7 @@ class Planner {
     }
   }
 
-  // --- stopping -------------------------------------------------------------------------------------------------
+  // --- stopping ---
 
   void plan_stopping() {
     if (const Attempt* const target = state_.migration_target()) {
@@ -521,8 +542,8 @@ class Planner {
 
 }  // namespace
 
-Decision decide(const WorkloadState& state, const World& world, const std::vector<Offer>& offers, const Limits& limits,
-                Instant now) {
+Decision decide(const WorkloadState& state, const World& world, const std::vector<Offer>& offers,
+                const Limits& limits, Instant now) {
   Planner planner(state, world, offers, limits, now);
   planner.plan();
   return std::move(planner).take();

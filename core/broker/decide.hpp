@@ -11,10 +11,11 @@ namespace gpubroker {
 
 /// One answer of a provider's list.
 struct Listing {
-  bool known = false;             // a list has succeeded at all
-  std::int64_t started_seq = 0;   // the journal's last seq when the list was asked for
-  Instant at = {};                // when it was asked for
-  std::map<Token, std::map<NodeId, NodeView>> nodes = {};  // by the gang's token, so that a workload finds its own at once
+  bool known = false;            // a list has succeeded at all
+  std::int64_t started_seq = 0;  // the journal's last seq when the list was asked for
+  Instant at = {};               // when it was asked for
+  std::map<Token, std::map<NodeId, NodeView>> nodes =
+      {};  // by the gang's token, so that a workload finds its own at once
 };
 
 /// The newest report of one agent.
@@ -38,44 +39,47 @@ struct Action {
   Kind kind = Kind::create_gang;
   int attempt = 0;
   std::string name = {};
-  GangRequest request = {};             // create_gang
-  std::string provider = {};            // all but find_checkpoint
-  NodeView node = {};                   // start_agent, ask_agent, settle
-  AgentSpec spec = {};                  // start_agent
-  AgentRequest ask = {};                // ask_agent
-  std::vector<NodeId> nodes = {};       // end_nodes
-  BillingRule billing = {};             // settle
+  GangRequest request = {};        // create_gang
+  std::string provider = {};       // all but find_checkpoint
+  NodeView node = {};              // start_agent, ask_agent, settle
+  AgentSpec spec = {};             // start_agent
+  AgentRequest ask = {};           // ask_agent
+  std::vector<NodeId> nodes = {};  // end_nodes
+  BillingRule billing = {};        // settle
 };
 
 /// Waits of the broker; a test or a command may set others.
 struct Limits {
-  Millis boot{std::chrono::minutes{15}};          // from booking to all nodes up
-  Millis agent_silent{std::chrono::seconds{30}};  // an agent whose heartbeat stands still is lost
-  Millis progress_every{std::chrono::seconds{15}};// how often mere steps are recorded
-  Millis stall{0};                                // for tasks that set none; zero: a hang is not looked for
-  Millis machine_life{std::chrono::hours{24 * 7}};// death date of machines when there is no ttl
+  Millis boot{std::chrono::minutes{15}};            // from booking to all nodes up
+  Millis agent_silent{std::chrono::seconds{30}};    // an agent whose heartbeat stands still is lost
+  Millis progress_every{std::chrono::seconds{15}};  // how often mere steps are recorded
+  Millis stall{0};                                  // for tasks that set none; zero: a hang is not looked for
+  Millis machine_life{std::chrono::hours{24 * 7}};  // death date of machines when there is no ttl
 };
 
 /// What was newly observed of this workload, as records. Pure.
-std::vector<RecordBody> perceive(const WorkloadState& state, const World& world, const Limits& limits, Instant now);
+std::vector<RecordBody> perceive(const WorkloadState& state, const World& world, const Limits& limits,
+                                 Instant now);
 
-/// What to do next: records of decisions and of intents, and the deeds the intents are for. Pure, total, deterministic. The
-/// caller applies the records and decides again until nothing comes: each round makes one step.
+/// What to do next: records of decisions and of intents, and the deeds the intents are for. Pure, total,
+/// deterministic. The caller applies the records and decides again until nothing comes: each round makes one
+/// step.
 struct Decision {
   std::vector<RecordBody> records = {};
   std::vector<Action> actions = {};
 };
-Decision decide(const WorkloadState& state, const World& world, const std::vector<Offer>& offers, const Limits& limits,
-                Instant now);
+Decision decide(const WorkloadState& state, const World& world, const std::vector<Offer>& offers,
+                const Limits& limits, Instant now);
 
-/// The deed that `name` stands for in this attempt, as far as it makes sense. Used by decide, and after a restart for the intents
-/// without an outcome.
-std::optional<Action> build_action(const WorkloadState& state, const Attempt& attempt, const std::string& name);
+/// The deed that `name` stands for in this attempt, as far as it makes sense. Used by decide, and after a
+/// restart for the intents without an outcome.
+std::optional<Action> build_action(const WorkloadState& state, const Attempt& attempt,
+                                   const std::string& name);
 
-/// The record of a deed that failed. Says, from the error's kind and the failures so far, whether and when it is tried again and what
-/// it rules out.
-OutcomeRecord judge_failure(const WorkloadState& state, const Attempt& attempt, const std::string& name, const Error& error,
-                            Instant now);
+/// The record of a deed that failed. Says, from the error's kind and the failures so far, whether and when it
+/// is tried again and what it rules out.
+OutcomeRecord judge_failure(const WorkloadState& state, const Attempt& attempt, const std::string& name,
+                            const Error& error, Instant now);
 
 /// The earliest moment after `now` at which deciding again may give something new with no new observation.
 Instant next_look(const WorkloadState& state, Instant now, Millis poll);

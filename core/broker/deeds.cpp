@@ -5,7 +5,9 @@
 namespace gpubroker {
 namespace {
 
-std::string attempt_folder(int attempt) { return "attempts/" + std::to_string(attempt) + "/"; }
+std::string attempt_folder(int attempt) {
+  return "attempts/" + std::to_string(attempt) + "/";
+}
 
 Result<Provider*> find_provider(const SupervisorParts& parts, const std::string& name) {
   const auto at = parts.providers.find(name);
@@ -37,8 +39,10 @@ Result<DeedResult> start_agent(const Action& action, const DeedContext& context,
   if (!context.secrets.empty()) {
     TRY([[maybe_unused]] const Ok secrets, channel.put(node, folder + "secrets.json", context.secrets, 0600));
   }
-  TRY([[maybe_unused]] const Ok spec, channel.put(node, folder + "spec.json", encode_agent_spec(action.spec), 0600));
-  const Command command{.argv = {node.binary, "agent", "--root", node.root, "--attempt", std::to_string(action.attempt)}};
+  TRY([[maybe_unused]] const Ok spec,
+      channel.put(node, folder + "spec.json", encode_agent_spec(action.spec), 0600));
+  const Command command{
+      .argv = {node.binary, "agent", "--root", node.root, "--attempt", std::to_string(action.attempt)}};
   TRY([[maybe_unused]] const Ok started, channel.start(node, command, folder + "agent.log"));
   return DeedResult{};
 }
@@ -101,23 +105,29 @@ Result<DeedResult> perform(const Action& action, const DeedContext& context, con
   if (action.kind == Action::Kind::find_checkpoint) { return find_checkpoint(context, parts); }
   TRY(Provider* const provider, find_provider(parts, action.provider));
   switch (action.kind) {
-    case Action::Kind::create_gang: return create_gang(action, *provider);
-    case Action::Kind::find_checkpoint: break;
-    case Action::Kind::start_agent: return start_agent(action, context, *provider);
-    case Action::Kind::ask_agent: return ask_agent(action, *provider);
+    case Action::Kind::create_gang:
+      return create_gang(action, *provider);
+    case Action::Kind::find_checkpoint:
+      break;
+    case Action::Kind::start_agent:
+      return start_agent(action, context, *provider);
+    case Action::Kind::ask_agent:
+      return ask_agent(action, *provider);
     case Action::Kind::end_nodes: {
       TRY([[maybe_unused]] const Ok ended, provider->provisioner().terminate(action.nodes));
       return DeedResult{};
     }
-    case Action::Kind::settle: return settle(action, context, *provider);
+    case Action::Kind::settle:
+      return settle(action, context, *provider);
   }
   return DeedResult{};
 }
 
-Result<AgentReport> look_at_agent(const NodeAddress& node, const DeedContext& context, int rank, NodeChannel& channel,
-                                  const SupervisorParts& parts) {
+Result<AgentReport> look_at_agent(const NodeAddress& node, const DeedContext& context, int rank,
+                                  NodeChannel& channel, const SupervisorParts& parts) {
   constexpr std::int64_t kMostReport = 1 << 20;
-  TRY(const std::string text, channel.get(node, attempt_folder(context.attempt) + "report.json", 0, kMostReport));
+  TRY(const std::string text,
+      channel.get(node, attempt_folder(context.attempt) + "report.json", 0, kMostReport));
   TRY(AgentReport report, parse_agent_report(text));
   keep_new_output(node, context, rank, channel, parts);
   return report;

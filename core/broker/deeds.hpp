@@ -27,9 +27,9 @@ struct DeedContext {
 /// Does it: plain blocking calls through the ports.
 Result<DeedResult> perform(const Action& action, const DeedContext& context, const SupervisorParts& parts);
 
-/// One look at an agent: its report, and its new output kept on this machine. The report is read first, so that the output of an
-/// agent that says it has exited is whole.
-Result<AgentReport> look_at_agent(const NodeAddress& node, const DeedContext& context, int rank, NodeChannel& channel,
-                                  const SupervisorParts& parts);
+/// One look at an agent: its report, and its new output kept on this machine. The report is read first, so
+/// that the output of an agent that says it has exited is whole.
+Result<AgentReport> look_at_agent(const NodeAddress& node, const DeedContext& context, int rank,
+                                  NodeChannel& channel, const SupervisorParts& parts);
 
 }  // namespace gpubroker

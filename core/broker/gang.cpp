@@ -12,9 +12,13 @@ constexpr int kExitRunAgain = 75;
 /// From the end of the grace to the moment a drained gang is ended without the agents' last word.
 constexpr Millis kDrainSlack = seconds{10};
 
-std::string node_name(int rank) { return "node " + std::to_string(rank); }
+std::string node_name(int rank) {
+  return "node " + std::to_string(rank);
+}
 
-bool has_exited(const NodeRecord& node) { return node.agent.phase == AgentPhase::exited && !node.agent.version.empty(); }
+bool has_exited(const NodeRecord& node) {
+  return node.agent.phase == AgentPhase::exited && !node.agent.version.empty();
+}
 
 /// The first node with an error of its own, or null.
 const NodeRecord* first_failure(const Attempt& attempt) {
@@ -58,11 +62,12 @@ GangVerdict judge_failure(const Attempt& attempt, const NodeRecord& node, const 
 }
 
 GangVerdict judge_exits(const WorkloadState& state, const Attempt& attempt, const World& world, Instant now) {
-  const bool all_exited = !attempt.nodes.empty() && std::all_of(attempt.nodes.begin(), attempt.nodes.end(),
-                                                               [](const auto& e) { return has_exited(e.second); });
-  const bool all_well = all_exited && std::all_of(attempt.nodes.begin(), attempt.nodes.end(), [](const auto& e) {
-                          return e.second.agent.exit_code == 0;
-                        });
+  const bool all_exited =
+      !attempt.nodes.empty() && std::all_of(attempt.nodes.begin(), attempt.nodes.end(),
+                                            [](const auto& e) { return has_exited(e.second); });
+  const bool all_well =
+      all_exited && std::all_of(attempt.nodes.begin(), attempt.nodes.end(),
+                                [](const auto& e) { return e.second.agent.exit_code == 0; });
   if (all_well) { return {.end = AttemptEnd::finished, .reason = "the job exited with 0 on all nodes"}; }
   if (attempt.drain_at) {
     if (all_exited) { return {.end = attempt.drain_why, .reason = "saved and stopped"}; }
@@ -91,14 +96,16 @@ GangVerdict judge_progress(const WorkloadState& state, const Attempt& attempt, c
     }
     if (now - sight.changed_at >= limits.agent_silent) {
       return {.end = AttemptEnd::lost,
-              .reason = "the agent of " + node_name(rank) + " is silent for " + format_duration(now - sight.changed_at)};
+              .reason = "the agent of " + node_name(rank) + " is silent for " +
+                        format_duration(now - sight.changed_at)};
     }
     if (sight.report.step_at && (!last_step || *sight.report.step_at > *last_step)) {
       last_step = sight.report.step_at;
     }
   }
   if (stall > Millis{0} && last_step && now - *last_step >= stall) {
-    return {.end = AttemptEnd::lost, .reason = "no step for " + format_duration(now - *last_step) + ": the job hangs"};
+    return {.end = AttemptEnd::lost,
+            .reason = "no step for " + format_duration(now - *last_step) + ": the job hangs"};
   }
   return {};
 }
@@ -110,8 +117,8 @@ AttemptEnd end_of(const NodeView& node) {
   return taken ? AttemptEnd::preempted : AttemptEnd::lost;
 }
 
-GangVerdict judge_gang(const WorkloadState& state, const Attempt& attempt, const World& world, const Limits& limits,
-                       Instant now) {
+GangVerdict judge_gang(const WorkloadState& state, const Attempt& attempt, const World& world,
+                       const Limits& limits, Instant now) {
   GangVerdict verdict = judge_exits(state, attempt, world, now);
   if (verdict.end == AttemptEnd::finished) { return verdict; }
   const GangVerdict machines = judge_machines(attempt, now);

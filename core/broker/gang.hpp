@@ -13,9 +13,10 @@ struct GangVerdict {
   std::string reason = {};
 };
 
-/// Looks at machines first, then at agents, then at progress: a node lost at once leaves the other ranks hanging in all_reduce
-/// without a word, and their exit codes do not tell what happened.
-GangVerdict judge_gang(const WorkloadState& state, const Attempt& attempt, const World& world, const Limits& limits, Instant now);
+/// Looks at machines first, then at agents, then at progress: a node lost at once leaves the other ranks
+/// hanging in all_reduce without a word, and their exit codes do not tell what happened.
+GangVerdict judge_gang(const WorkloadState& state, const Attempt& attempt, const World& world,
+                       const Limits& limits, Instant now);
 
 /// How an attempt ends whose machine ended like this.
 AttemptEnd end_of(const NodeView& node);

@@ -21,7 +21,9 @@ const std::vector<PhaseRow>& table() {
       {provisioning, "provisioning", {queued, starting, recovering, stopping, failed, cancelled, expired}},
       {starting, "starting", {running, recovering, stopping, succeeded, failed, cancelled, expired}},
       {running, "running", {migrating, recovering, stopping, succeeded, failed, cancelled, expired}},
-      {migrating, "migrating", {starting, running, recovering, stopping, succeeded, failed, cancelled, expired}},
+      {migrating,
+       "migrating",
+       {starting, running, recovering, stopping, succeeded, failed, cancelled, expired}},
       {recovering, "recovering", {queued, provisioning, stopping, failed, cancelled, expired}},
       {stopping, "stopping", {stopped, succeeded, failed, cancelled, expired}},
       {stopped, "stopped", {queued, cancelled, expired}},
@@ -35,7 +37,9 @@ const std::vector<PhaseRow>& table() {
 
 }  // namespace
 
-std::string_view to_string(Phase phase) { return table()[static_cast<std::size_t>(phase)].name; }
+std::string_view to_string(Phase phase) {
+  return table()[static_cast<std::size_t>(phase)].name;
+}
 
 std::optional<Phase> phase_from(std::string_view name) {
   for (const PhaseRow& row : table()) {
@@ -49,6 +53,8 @@ bool may_step(Phase from, Phase to) {
   return std::find(next.begin(), next.end(), to) != next.end();
 }
 
-bool is_final(Phase phase) { return table()[static_cast<std::size_t>(phase)].next.empty(); }
+bool is_final(Phase phase) {
+  return table()[static_cast<std::size_t>(phase)].next.empty();
+}
 
 }  // namespace gpubroker

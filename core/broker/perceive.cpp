@@ -21,7 +21,9 @@ void perceive_nodes(const Attempt& attempt, const Listing& listing, std::vector<
         continue;
       }
       const NodeRecord& node = known->second;
-      if (node.view.id != id) { continue; }  // one token, one gang: a second machine in its place is gc's affair
+      if (node.view.id != id) {
+        continue;
+      }  // one token, one gang: a second machine in its place is gc's affair
       // A list asked for before we last heard of the machine may be older than what we know.
       const bool stale = listing.started_seq < node.seen_seq;
       if (!stale && node.view.state != NodeState::ended && node.view != view) {

@@ -7,9 +7,11 @@
 namespace gpubroker {
 namespace {
 
-// --- values -----------------------------------------------------------------------------------------------------
+// --- values ---
 
-Json instant_or_null(const std::optional<Instant>& at) { return at ? Json(at->ms) : Json(nullptr); }
+Json instant_or_null(const std::optional<Instant>& at) {
+  return at ? Json(at->ms) : Json(nullptr);
+}
 
 std::optional<Instant> optional_instant(const Json& from, const char* name) {
   const Json& value = from.at(name);
@@ -130,9 +132,9 @@ NodeView decode_view(const Json& from) {
 }
 
 Json encode(const Refusal& refusal) {
-  return {{"key", encode(refusal.key)},        {"scope", to_string(refusal.scope)},
-          {"kind", to_string(refusal.kind)},   {"code", refusal.code},
-          {"message", refusal.message},        {"at", refusal.at.ms},
+  return {{"key", encode(refusal.key)},      {"scope", to_string(refusal.scope)},
+          {"kind", to_string(refusal.kind)}, {"code", refusal.code},
+          {"message", refusal.message},      {"at", refusal.at.ms},
           {"until", refusal.until.ms}};
 }
 
@@ -148,10 +150,14 @@ std::optional<Refusal> decode_refusal(const Json& from) {
 }
 
 Json encode(const ChargeRow& charge) {
-  return {{"node", charge.node.value},     {"provider", charge.provider},
-          {"region", charge.region},       {"type", charge.instance_type},
-          {"market", charge.market},       {"owner", charge.owner},
-          {"from", charge.from.ms},        {"to", charge.to.ms},
+  return {{"node", charge.node.value},
+          {"provider", charge.provider},
+          {"region", charge.region},
+          {"type", charge.instance_type},
+          {"market", charge.market},
+          {"owner", charge.owner},
+          {"from", charge.from.ms},
+          {"to", charge.to.ms},
           {"micros_per_hour", charge.rate.micros_per_hour},
           {"amount_micros", charge.amount.micros}};
 }
@@ -173,8 +179,12 @@ ChargeRow decode_charge(const Json& from, const WorkloadId& workload, int attemp
 
 Json encode(const std::optional<Error>& error) {
   if (!error) { return nullptr; }
-  return {{"kind", to_string(error->kind)}, {"message", error->message}, {"hint", error->hint},
-          {"source", error->source},        {"code", error->code},       {"scope", to_string(error->scope)},
+  return {{"kind", to_string(error->kind)},
+          {"message", error->message},
+          {"hint", error->hint},
+          {"source", error->source},
+          {"code", error->code},
+          {"scope", to_string(error->scope)},
           {"maybe_applied", error->maybe_applied}};
 }
 
@@ -189,7 +199,7 @@ std::optional<Error> decode_error(const Json& from) {
                .maybe_applied = from.at("maybe_applied")};
 }
 
-// --- bodies -----------------------------------------------------------------------------------------------------
+// --- bodies ---
 
 struct Encoder {
   JournalRow& row;
@@ -256,9 +266,8 @@ struct Encoder {
     put("node", {{"attempt", r.attempt}, {"view", encode(r.view)}});
   }
   void operator()(const AgentSeenRecord& r) const {
-    put("agent", {{"attempt", r.attempt},
-                  {"rank", r.rank},
-                  {"report", Json::parse(encode_agent_report(r.report))}});
+    put("agent",
+        {{"attempt", r.attempt}, {"rank", r.rank}, {"report", Json::parse(encode_agent_report(r.report))}});
   }
   void operator()(const AttemptRecord& r) const {
     put("attempt", {{"attempt", r.attempt},
@@ -299,9 +308,8 @@ RecordBody decode_intent(const Json& body) {
 }
 
 RecordBody decode_outcome(const Json& body, const WorkloadId& workload) {
-  OutcomeRecord outcome{.attempt = body.at("attempt"),
-                        .action = body.at("action"),
-                        .error = decode_error(body.at("error"))};
+  OutcomeRecord outcome{
+      .attempt = body.at("attempt"), .action = body.at("action"), .error = decode_error(body.at("error"))};
   if (outcome.error) {
     outcome.retry_in = Millis{body.at("retry_in_ms").get<std::int64_t>()};
     outcome.is_final = body.at("final");
@@ -325,11 +333,11 @@ RecordBody decode_outcome(const Json& body, const WorkloadId& workload) {
 Result<RecordBody> decode_body(const JournalRow& row, const Json& body) {
   if (row.kind == "accepted") { return decode_accepted(body); }
   if (row.kind == "asked") {
-    return RecordBody{AskedRecord{
-        {.verb = user_verb_from(body.at("verb").get<std::string>()).value_or(UserVerb::stop),
-         .provider = body.at("provider"),
-         .region = body.at("region"),
-         .number = body.at("number")}}};
+    return RecordBody{
+        AskedRecord{{.verb = user_verb_from(body.at("verb").get<std::string>()).value_or(UserVerb::stop),
+                     .provider = body.at("provider"),
+                     .region = body.at("region"),
+                     .number = body.at("number")}}};
   }
   if (row.kind == "phase") {
     return RecordBody{PhaseRecord{.to = phase_from(body.at("to").get<std::string>()).value_or(Phase::queued),
@@ -344,11 +352,12 @@ Result<RecordBody> decode_body(const JournalRow& row, const Json& body) {
   }
   if (row.kind == "agent") {
     TRY(AgentReport report, parse_agent_report(body.at("report").dump()));
-    return RecordBody{AgentSeenRecord{
-        .attempt = body.at("attempt"), .rank = body.at("rank"), .report = std::move(report)}};
+    return RecordBody{
+        AgentSeenRecord{.attempt = body.at("attempt"), .rank = body.at("rank"), .report = std::move(report)}};
   }
   if (row.kind == "attempt") {
-    const int what = std::clamp(body.at("what").get<int>(), 0, static_cast<int>(AttemptRecord::What::resolved));
+    const int what =
+        std::clamp(body.at("what").get<int>(), 0, static_cast<int>(AttemptRecord::What::resolved));
     return RecordBody{AttemptRecord{.what = static_cast<AttemptRecord::What>(what),
                                     .attempt = body.at("attempt"),
                                     .why = decode_end(body.at("why")),

@@ -1,5 +1,6 @@
 #pragma once
-// What the journal holds: facts in the order in which they became known. The state of a workload is their fold.
+// What the journal holds: facts in the order in which they became known. The state of a workload is their
+// fold.
 #include <string>
 #include <variant>
 #include <vector>
@@ -37,13 +38,13 @@ struct OutcomeRecord {  // what became of an intent
   int attempt = 0;
   std::string action = {};
   std::optional<Error> error = {};
-  Millis retry_in{0};                          // with an error: when to try again, as decided then
-  bool is_final = true;                        // with an error: this action is not tried again
-  std::optional<Refusal> refusal = {};         // with an error of create: what it rules out
-  std::vector<NodeView> nodes = {};            // of create
-  std::optional<CheckpointId> checkpoint = {}; // of find
-  std::int64_t step = -1;                      // of find
-  std::vector<ChargeRow> charges = {};         // of settle
+  Millis retry_in{0};                           // with an error: when to try again, as decided then
+  bool is_final = true;                         // with an error: this action is not tried again
+  std::optional<Refusal> refusal = {};          // with an error of create: what it rules out
+  std::vector<NodeView> nodes = {};             // of create
+  std::optional<CheckpointId> checkpoint = {};  // of find
+  std::int64_t step = -1;                       // of find
+  std::vector<ChargeRow> charges = {};          // of settle
 };
 struct NodeSeenRecord {  // a machine is new or has changed, as its cloud lists it
   int attempt = 0;
@@ -56,9 +57,9 @@ struct AgentSeenRecord {  // an agent's report says something new
 };
 struct AttemptRecord {  // an attempt changed by decision
   enum class What : std::uint8_t {
-    ready,     // all nodes are up
-    running,   // all agents run the job
-    drain,     // asked to save and stop
+    ready,    // all nodes are up
+    running,  // all agents run the job
+    drain,    // asked to save and stop
     over,
     resolved,  // a booking without an answer: nothing of it appeared for long enough
   } what = What::over;
@@ -71,8 +72,9 @@ struct MigrateGivenUpRecord {
   std::string reason = {};
 };
 
-using RecordBody = std::variant<AcceptedRecord, AskedRecord, PhaseRecord, WaitRecord, IntentRecord, OutcomeRecord, NodeSeenRecord,
-                                AgentSeenRecord, AttemptRecord, MigrateGivenUpRecord>;
+using RecordBody =
+    std::variant<AcceptedRecord, AskedRecord, PhaseRecord, WaitRecord, IntentRecord, OutcomeRecord,
+                 NodeSeenRecord, AgentSeenRecord, AttemptRecord, MigrateGivenUpRecord>;
 
 struct Record {
   Instant at = {};

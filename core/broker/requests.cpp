@@ -55,7 +55,8 @@ Result<bool> is_needed(const WorkloadState& state, UserVerb verb) {
                  .hint = "`gpubroker status " + name + "` shows how it ended"};
   };
   switch (verb) {
-    case UserVerb::down: return state.phase != Phase::cancelled && !is_final(state.phase);
+    case UserVerb::down:
+      return state.phase != Phase::cancelled && !is_final(state.phase);
     case UserVerb::stop:
       if (is_final(state.phase)) { return refuse("there is nothing to stop"); }
       return state.phase != Phase::stopped;
@@ -76,7 +77,8 @@ Result<bool> is_needed(const WorkloadState& state, UserVerb verb) {
 }  // namespace
 
 std::vector<Judged> plan_launch(const Task& task, const std::vector<Offer>& offers, Instant now) {
-  return rank_offers(offers, {.any_of = task.needs, .ordered = task.ordered, .nodes = task.num_nodes}, {}, now);
+  return rank_offers(offers, {.any_of = task.needs, .ordered = task.ordered, .nodes = task.num_nodes}, {},
+                     now);
 }
 
 Money hourly_cost(const Offer& offer, int nodes) {
@@ -96,8 +98,8 @@ Result<Accepted> accept(Journal& journal, Clock& clock, Random& random, const Ta
                 .workload = {task.name + "-" + random_suffix(random)},
                 .body = AcceptedRecord{.task = task, .options = options}};
   apply(state, record, 0);
-  const Result<std::int64_t> written =
-      journal.append({.rows = {encode_record(record)}, .workloads = {project(state)}, .charges = {}}, std::nullopt);
+  const Result<std::int64_t> written = journal.append(
+      {.rows = {encode_record(record)}, .workloads = {project(state)}, .charges = {}}, std::nullopt);
   if (!written.ok()) {
     // Another launch with this key was quicker: the workload is its.
     if (written.error().kind == ErrorKind::conflict && written.error().code == "key") {
@@ -119,7 +121,8 @@ Status ask(Journal& journal, Clock& clock, const std::string& workload, UserRequ
   WorkloadState after = state;
   apply(after, record, state.seq + 1);
   TRY([[maybe_unused]] const std::int64_t seq,
-      journal.append({.rows = {encode_record(record)}, .workloads = {project(after)}, .charges = {}}, std::nullopt));
+      journal.append({.rows = {encode_record(record)}, .workloads = {project(after)}, .charges = {}},
+                     std::nullopt));
   return Ok{};
 }
 

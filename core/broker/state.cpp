@@ -19,8 +19,12 @@ Money saturating_add(Money a, Money b) {
 
 }  // namespace
 
-std::string_view to_string(AttemptEnd end) { return kEnds.at(static_cast<std::size_t>(end)); }
-std::string_view to_string(UserVerb verb) { return kVerbs.at(static_cast<std::size_t>(verb)); }
+std::string_view to_string(AttemptEnd end) {
+  return kEnds.at(static_cast<std::size_t>(end));
+}
+std::string_view to_string(UserVerb verb) {
+  return kVerbs.at(static_cast<std::size_t>(verb));
+}
 
 std::optional<UserVerb> user_verb_from(std::string_view name) {
   const auto* const at = std::find(kVerbs.begin(), kVerbs.end(), name);

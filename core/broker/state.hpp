@@ -35,7 +35,7 @@ std::string_view to_string(AttemptEnd end);
 /// A machine of an attempt, as far as it was seen.
 struct NodeRecord {
   NodeView view = {};
-  std::int64_t seen_seq = 0;   // journal seq at which it was first known
+  std::int64_t seen_seq = 0;  // journal seq at which it was first known
   bool agent_started = false;
   bool settled = false;        // its charges are final
   AgentReport agent = {};      // the last one recorded; `version` empty: none yet
@@ -45,15 +45,15 @@ struct NodeRecord {
 
 /// How far an action got that has a side effect.
 struct Pending {
-  bool outstanding = false;     // intent recorded, no outcome: in flight, or lost with a former supervisor
+  bool outstanding = false;  // intent recorded, no outcome: in flight, or lost with a former supervisor
   bool done = false;
-  int tries = 0;                // failures so far
-  Instant not_before = {};      // back-off
-  bool maybe_applied = false;   // the last failure may have done it all the same
-  bool failed = false;          // done, with an error that is not tried again
+  int tries = 0;                         // failures so far
+  Instant not_before = {};               // back-off
+  bool maybe_applied = false;            // the last failure may have done it all the same
+  bool failed = false;                   // done, with an error that is not tried again
   ErrorKind kind = ErrorKind::internal;  // of the last failure
   std::string message = {};
-  std::int64_t seq = 0;         // of the last outcome
+  std::int64_t seq = 0;  // of the last outcome
   bool operator==(const Pending&) const = default;
 };
 
@@ -66,8 +66,9 @@ struct Attempt {
   Instant opened_at = {};
   Instant expires = {};
   std::map<int, NodeRecord> nodes = {};  // by rank
-  std::map<std::string, Pending> actions = {};  // by the action's name within the attempt: "create", "find", "start/0", …
-  bool checkpoint_known = false;         // find_checkpoint is done
+  std::map<std::string, Pending> actions =
+      {};                         // by the action's name within the attempt: "create", "find", "start/0", …
+  bool checkpoint_known = false;  // find_checkpoint is done
   std::optional<CheckpointId> resume = {};
   std::int64_t resume_step = -1;
   std::optional<Instant> ready_at = {};    // all nodes up
@@ -93,7 +94,7 @@ struct UserRequest {
   UserVerb verb = UserVerb::stop;
   std::string provider = {};  // migrate: to here; empty: anywhere but where it is
   std::string region = {};
-  int number = 0;             // checkpoint: which request of this kind
+  int number = 0;  // checkpoint: which request of this kind
   bool operator==(const UserRequest&) const = default;
 };
 
@@ -116,14 +117,14 @@ struct WorkloadState {
   Phase phase = Phase::queued;
   Instant phase_at = {};
   std::string reason = {};  // of the phase
-  int exit = 0;             // exit code of a command that waits for it, when final (DESIGN: 0, 1, 4, 5, 6 …)
+  int exit = 0;  // exit code of a command that waits for it, when final (DESIGN: 0, 1, 4, 5, 6 …)
   std::vector<Attempt> attempts = {};
   std::vector<Refusal> refusals = {};
   std::optional<Instant> wait_until = {};  // back-off of the search for a gang
   std::string wait_reason = {};
   int job_failures = 0;
-  std::optional<UserVerb> asked_end = {};     // stop or down
-  std::optional<UserRequest> migrate = {};    // asked and not yet done or given up
+  std::optional<UserVerb> asked_end = {};   // stop or down
+  std::optional<UserRequest> migrate = {};  // asked and not yet done or given up
   int checkpoints_asked = 0;
   std::vector<ChargeRow> charges = {};
   std::int64_t seq = 0;  // last row applied
@@ -132,11 +133,13 @@ struct WorkloadState {
 
   /// Whether the supervisor has, or may have, something to do.
   [[nodiscard]] bool is_live() const;
-  /// The attempt that runs or should run the job: the newest that is not over and not an unfinished migration. Null: none.
+  /// The attempt that runs or should run the job: the newest that is not over and not an unfinished
+  /// migration. Null: none.
   [[nodiscard]] const Attempt* current() const;
   [[nodiscard]] const Attempt* migration_target() const;
   [[nodiscard]] Money settled() const;  // saturates instead of failing
-  /// Settled charges plus what the live machines have cost up to now at their offers' prices: an estimate, for budgets.
+  /// Settled charges plus what the live machines have cost up to now at their offers' prices: an estimate,
+  /// for budgets.
   [[nodiscard]] Money accrued(Instant now) const;
 };
 

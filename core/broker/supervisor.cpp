@@ -15,8 +15,9 @@ using std::chrono::seconds;
 constexpr Millis kLeaseLength = seconds{20};
 constexpr Millis kLeaseRenew = seconds{8};
 constexpr Millis kOffersEvery = seconds{2};
-constexpr Millis kIdleListEvery = seconds{60};  // providers with nothing of ours: only machines answered too late
-constexpr int kMostRounds = 64;                 // a step of one workload; more is a loop in decide
+constexpr Millis kIdleListEvery =
+    seconds{60};                 // providers with nothing of ours: only machines answered too late
+constexpr int kMostRounds = 64;  // a step of one workload; more is a loop in decide
 constexpr std::size_t kReadRows = 10'000;
 
 /// Something that finished on another thread, to be taken in by the next step.
@@ -52,7 +53,9 @@ struct Watch {
 
 struct Supervisor::Impl {
   Impl(SupervisorParts all, std::string name)
-      : shared(std::make_shared<const SupervisorParts>(std::move(all))), parts(*shared), holder(std::move(name)) {}
+      : shared(std::make_shared<const SupervisorParts>(std::move(all))),
+        parts(*shared),
+        holder(std::move(name)) {}
 
   // Tasks hold this share, never the supervisor itself: they may outlive it.
   std::shared_ptr<const SupervisorParts> shared;
@@ -71,7 +74,7 @@ struct Supervisor::Impl {
   std::map<NodeId, Watch> agent_watch;
   Watch offers_watch;
 
-  // --- journal --------------------------------------------------------------------------------------------------
+  // --- journal ---
 
   Status renew_lease(Instant now) {
     if (lease && lease->until - now > kLeaseLength - kLeaseRenew && lease->until - now <= kLeaseLength) {
@@ -115,7 +118,7 @@ struct Supervisor::Impl {
     }
   }
 
-  // --- one workload ---------------------------------------------------------------------------------------------
+  // --- one workload ---
 
   /// What one step does to one workload: tried on a copy, true only when it is in the journal.
   struct Turn {
@@ -145,8 +148,8 @@ struct Supervisor::Impl {
     log_event(LogLevel::error, "broker.decide_does_not_settle", {{"workload", turn.state.id.value}});
   }
 
-  /// Every workload with news or whose time has come, in order of id. Rows are numbered as the journal will number them when
-  /// nobody else writes meanwhile.
+  /// Every workload with news or whose time has come, in order of id. Rows are numbered as the journal will
+  /// number them when nobody else writes meanwhile.
   std::vector<Turn> take_turns(Instant now) {
     std::vector<Turn> turns;
     std::int64_t seq = seen_seq;
@@ -183,7 +186,8 @@ struct Supervisor::Impl {
     outcomes.clear();
     for (Turn& turn : turns) { take_in(turn, now); }
     if (foreign) {
-      // Rows of others lie between or before ours: read all of them again, so that memory is the journal's fold.
+      // Rows of others lie between or before ours: read all of them again, so that memory is the journal's
+      // fold.
       for (const Turn& turn : turns) {
         if (!turn.records.empty()) { TRY([[maybe_unused]] const Ok loaded, reload(turn.state.id)); }
       }
@@ -205,7 +209,7 @@ struct Supervisor::Impl {
     }
   }
 
-  // --- deeds ----------------------------------------------------------------------------------------------------
+  // --- deeds ---
 
   static DeedContext context_of(const WorkloadState& state, int attempt) {
     return {.workload = state.id,
@@ -226,11 +230,13 @@ struct Supervisor::Impl {
         refused = secrets.error();
       }
     }
-    log_event(LogLevel::info, "broker.act",
-              {{"workload", state.id.value}, {"attempt", std::to_string(action.attempt)}, {"action", action.name}});
+    log_event(
+        LogLevel::info, "broker.act",
+        {{"workload", state.id.value}, {"attempt", std::to_string(action.attempt)}, {"action", action.name}});
     parts.run_later([this, with = shared, box = inbox, action, context, refused] {
       Result<DeedResult> result = refused ? Result<DeedResult>(*refused) : perform(action, context, *with);
-      box->push([this, action, context, result = std::move(result)] { take_outcome(action, context, result); });
+      box->push(
+          [this, action, context, result = std::move(result)] { take_outcome(action, context, result); });
     });
   }
 
@@ -263,19 +269,22 @@ struct Supervisor::Impl {
     outcomes.push_back({.at = now, .workload = context.workload, .body = std::move(outcome)});
   }
 
-  /// After a restart nobody is at the deeds whose outcome is missing: they are done again, with the same token.
+  /// After a restart nobody is at the deeds whose outcome is missing: they are done again, with the same
+  /// token.
   void resume_outstanding() {
     for (const auto& [id, state] : states) {
       for (const Attempt& attempt : state.attempts) {
         for (const auto& [name, pending] : attempt.actions) {
           if (!pending.outstanding) { continue; }
-          if (const std::optional<Action> action = build_action(state, attempt, name)) { launch(*action, state); }
+          if (const std::optional<Action> action = build_action(state, attempt, name)) {
+            launch(*action, state);
+          }
         }
       }
     }
   }
 
-  // --- looking --------------------------------------------------------------------------------------------------
+  // --- looking ---
 
   /// What is worth looking at now, gathered in one pass over the workloads.
   struct Wanted {
@@ -301,7 +310,8 @@ struct Supervisor::Impl {
     return wanted;
   }
 
-  void look_at_agent_soon(const WorkloadState& state, const Attempt& attempt, const NodeRecord& node, Instant now) {
+  void look_at_agent_soon(const WorkloadState& state, const Attempt& attempt, const NodeRecord& node,
+                          Instant now) {
     const auto provider = parts.providers.find(attempt.offer.key.provider);
     Watch& watch = agent_watch[node.view.id];
     if (provider == parts.providers.end() || watch.in_flight || watch.next > now) { return; }
@@ -322,7 +332,9 @@ struct Supervisor::Impl {
     if (watch != agent_watch.end()) { watch->second.in_flight = false; }
     const auto [entry, first_look] = world.agents.try_emplace(id);
     AgentSight& sight = entry->second;
-    if (first_look) { sight.changed_at = parts.clock.now(); }  // silence is counted from here, also after a restart
+    if (first_look) {
+      sight.changed_at = parts.clock.now();
+    }  // silence is counted from here, also after a restart
     sight.reachable = report.ok();
     if (!report.ok()) {
       if (report.error().kind == ErrorKind::invalid) {
@@ -355,7 +367,8 @@ struct Supervisor::Impl {
                  const Result<std::vector<NodeView>>& nodes) {
     list_watch[name].in_flight = false;
     if (!nodes.ok()) {
-      log_event(LogLevel::warn, "broker.list_failed", {{"provider", name}, {"message", nodes.error().message}});
+      log_event(LogLevel::warn, "broker.list_failed",
+                {{"provider", name}, {"message", nodes.error().message}});
       return;
     }
     Listing listing{.known = true, .started_seq = seq, .at = asked_at};
@@ -364,7 +377,8 @@ struct Supervisor::Impl {
     const Listing& before = world.listings[name];
     for (const auto& [id, state] : states) {
       for (const Attempt& attempt : state.attempts) {
-        if (attempt.offer.key.provider == name && needs_release(attempt) && is_news(attempt, listing, before)) {
+        if (attempt.offer.key.provider == name && needs_release(attempt) &&
+            is_news(attempt, listing, before)) {
           dirty.insert(id);
         }
       }
@@ -381,8 +395,8 @@ struct Supervisor::Impl {
     return there != (then != before.nodes.end()) || (there && now->second != then->second);
   }
 
-  /// A machine of a workload that was over: its booking was answered too late. Reading the workload again makes it known, and
-  /// what is not wanted is ended and paid for.
+  /// A machine of a workload that was over: its booking was answered too late. Reading the workload again
+  /// makes it known, and what is not wanted is ended and paid for.
   void adopt_late(const std::vector<NodeView>& nodes) {
     for (const NodeView& view : nodes) {
       const WorkloadId& id = view.tags.workload;
@@ -473,9 +487,7 @@ Result<Supervisor::Step> Supervisor::step() {
   self.observe(now);
   self.prune(now);
   const bool news_left = !self.dirty.empty() || !self.inbox->empty();
-  return Step{.idle = self.states.empty(),
-              .changed = changed,
-              .next = news_left ? now : self.next_wake(now)};
+  return Step{.idle = self.states.empty(), .changed = changed, .next = news_left ? now : self.next_wake(now)};
 }
 
 void Supervisor::stop() {
@@ -483,8 +495,12 @@ void Supervisor::stop() {
   impl_->lease.reset();
 }
 
-const std::map<WorkloadId, WorkloadState>& Supervisor::workloads() const { return impl_->states; }
+const std::map<WorkloadId, WorkloadState>& Supervisor::workloads() const {
+  return impl_->states;
+}
 
-bool Supervisor::has_news() const { return !impl_->inbox->empty(); }
+bool Supervisor::has_news() const {
+  return !impl_->inbox->empty();
+}
 
 }  // namespace gpubroker

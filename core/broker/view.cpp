@@ -7,9 +7,15 @@
 namespace gpubroker {
 namespace {
 
-Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
-Json time_or_null(const std::optional<Instant>& at) { return at ? Json(format_utc(*at)) : Json(nullptr); }
-Json step_or_null(std::int64_t step) { return step < 0 ? Json(nullptr) : Json(step); }
+Json text_or_null(const std::string& text) {
+  return text.empty() ? Json(nullptr) : Json(text);
+}
+Json time_or_null(const std::optional<Instant>& at) {
+  return at ? Json(format_utc(*at)) : Json(nullptr);
+}
+Json step_or_null(std::int64_t step) {
+  return step < 0 ? Json(nullptr) : Json(step);
+}
 
 int count_live(const Attempt& attempt) {
   return static_cast<int>(std::count_if(attempt.nodes.begin(), attempt.nodes.end(), [](const auto& entry) {
@@ -122,7 +128,8 @@ std::string state_json(const WorkloadState& state, Instant now) {
                {"created_at", format_utc(state.created_at)},
                {"phase_at", format_utc(state.phase_at)},
                {"num_nodes", state.task.num_nodes},
-               {"deadline", state.task.deadline ? Json(format_utc(state.created_at + *state.task.deadline)) : Json(nullptr)},
+               {"deadline", state.task.deadline ? Json(format_utc(state.created_at + *state.task.deadline))
+                                                : Json(nullptr)},
                {"budget_usd", state.task.budget ? Json(format_money(*state.task.budget)) : Json(nullptr)},
                {"settled_usd", format_money(state.settled())},
                {"accrued_usd", format_money(state.accrued(now))},

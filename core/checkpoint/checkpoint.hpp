@@ -18,10 +18,10 @@ namespace gpubroker {
 
 /// A file in a checkpoint: pieces of fixed size in the store, named by the SHA-256 of their content.
 struct ManifestFile {
-  std::string path = {};                  // relative to the checkpoint folder; no "..", no leading slash
+  std::string path = {};  // relative to the checkpoint folder; no "..", no leading slash
   std::int64_t size = 0;
-  std::string sha256 = {};                // of the whole file, lower-case hex
-  std::vector<std::string> pieces = {};   // sha256 of each piece, in order
+  std::string sha256 = {};               // of the whole file, lower-case hex
+  std::vector<std::string> pieces = {};  // sha256 of each piece, in order
   int mode = 0644;
   bool operator==(const ManifestFile&) const = default;
 };
@@ -41,8 +41,8 @@ struct Manifest {
 
 std::int64_t total_size(const Manifest& manifest);
 
-/// JSON text ending in a line with its own SHA-256, so that a torn manifest is seen. Parsing fails with `internal`, code "torn"
-/// or "corrupt".
+/// JSON text ending in a line with its own SHA-256, so that a torn manifest is seen. Parsing fails with
+/// `internal`, code "torn" or "corrupt".
 std::string encode_manifest(const Manifest& manifest);
 Result<Manifest> parse_manifest(std::string_view text);
 
@@ -52,43 +52,46 @@ struct CommitResult {
   std::int64_t bytes_copied = 0;  // the rest was there already
 };
 
-/// The checkpoints of one workload in one store: keys "<workload>/manifests/<id>" and "<workload>/pieces/<sha256>".
+/// The checkpoints of one workload in one store: keys "<workload>/manifests/<id>" and
+/// "<workload>/pieces/<sha256>".
 class CheckpointStore {
  public:
   /// Everything is borrowed and must outlive this.
   CheckpointStore(ObjectStore& objects, Files& files, Clock& clock, WorkloadId workload);
 
-  /// Copies the folder into the store and commits its manifest. Each file is hashed while it is read, and looked at again
-  /// after: one that changed meanwhile fails the commit with `conflict`, code "changed" (nothing is offered). Pieces
-  /// already there are not copied again. An id that exists with other content fails with `conflict`.
+  /// Copies the folder into the store and commits its manifest. Each file is hashed while it is read, and
+  /// looked at again after: one that changed meanwhile fails the commit with `conflict`, code "changed"
+  /// (nothing is offered). Pieces already there are not copied again. An id that exists with other content
+  /// fails with `conflict`.
   Result<CommitResult> commit(const std::string& folder, const Manifest& header);
 
   /// The same for chosen files of the folder (paths relative to it).
   Result<CommitResult> commit_files(const std::string& folder, const std::vector<std::string>& paths,
                                     const Manifest& header);
 
-  /// Committed manifests, newest step first (then newest attempt). Torn or corrupt ones are left out and named in
-  /// `damaged`, when given.
+  /// Committed manifests, newest step first (then newest attempt). Torn or corrupt ones are left out and
+  /// named in `damaged`, when given.
   Result<std::vector<Manifest>> list(std::vector<std::string>* damaged = nullptr);
 
   Result<Manifest> read(const CheckpointId& id);
 
-  /// Checks every piece's presence and size, and with `deep` its SHA-256 and each file's. Fails with `internal`, code
-  /// "corrupt" or "missing", naming the file.
+  /// Checks every piece's presence and size, and with `deep` its SHA-256 and each file's. Fails with
+  /// `internal`, code "corrupt" or "missing", naming the file.
   Status verify(const Manifest& manifest, bool deep);
 
   /// The newest one that verifies (shallow), or nothing.
   Result<std::optional<Manifest>> newest_whole();
 
-  /// Makes `folder` exactly the checkpoint, verifying every SHA-256 on the way: written beside it and swapped in at the end. On
-  /// failure the folder is as it was, or missing after a crash in the swap, never a mixture.
+  /// Makes `folder` exactly the checkpoint, verifying every SHA-256 on the way: written beside it and swapped
+  /// in at the end. On failure the folder is as it was, or missing after a crash in the swap, never a
+  /// mixture.
   Status restore(const Manifest& manifest, const std::string& folder);
 
   Status remove(const CheckpointId& id);
 
-  /// Keeps the newest `keep` whole checkpoints, removes other manifests and then the pieces no manifest names. Pieces younger
-  /// than a manifest in the making are safe: only pieces unreferenced at two sweeps an hour apart, or all when `now` is
-  /// forced by `sweep_all`, go. Never removes the last whole checkpoint.
+  /// Keeps the newest `keep` whole checkpoints, removes other manifests and then the pieces no manifest
+  /// names. Pieces younger than a manifest in the making are safe: only pieces unreferenced at two sweeps an
+  /// hour apart, or all when `now` is forced by `sweep_all`, go. Never removes the last whole checkpoint.
   Status retain(int keep, bool sweep_all);
 
  private:
@@ -101,7 +104,8 @@ class CheckpointStore {
 /// The id of a checkpoint: sorts by step, then attempt. make_checkpoint_id(42, 3) is "000000000042-a003".
 CheckpointId make_checkpoint_id(std::int64_t step, int attempt);
 
-/// A store by URL: "file:///abs/dir" (objects are files below it). `invalid` for a scheme nobody knows, naming those known.
+/// A store by URL: "file:///abs/dir" (objects are files below it). `invalid` for a scheme nobody knows,
+/// naming those known.
 Result<std::unique_ptr<ObjectStore>> open_object_store(const std::string& url, Files& files);
 
 /// SHA-256 as lower-case hex.

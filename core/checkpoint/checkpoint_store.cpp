@@ -9,7 +9,8 @@ namespace gpubroker {
 namespace {
 
 constexpr std::int64_t kPieceSize = 8 << 20;
-constexpr Millis kUnusedFor = std::chrono::hours{1};  // a piece without a manifest may belong to a commit in the making
+constexpr Millis kUnusedFor =
+    std::chrono::hours{1};  // a piece without a manifest may belong to a commit in the making
 
 Error fail(ErrorKind kind, const std::string& code, const std::string& message, const std::string& source) {
   return {.kind = kind, .message = message, .source = source, .code = code};
@@ -33,7 +34,8 @@ struct FileCopy {
   ObjectStore& objects;
   Files& files;
   const WorkloadId& workload;
-  const std::set<std::string>& doubtful;  // pieces that a sweep is about to remove: written again, never relied on
+  const std::set<std::string>&
+      doubtful;  // pieces that a sweep is about to remove: written again, never relied on
   std::int64_t copied = 0;
 
   Status put_piece(const std::string& hash, const std::string& bytes) {
@@ -50,7 +52,8 @@ struct FileCopy {
     const std::string full = folder + "/" + path;
     TRY(const FileInfo before, files.stat(full));
     if (before.type != FileType::file) {
-      return fail(ErrorKind::invalid, "type", path + " is a link or something else that cannot be kept in a checkpoint", full);
+      return fail(ErrorKind::invalid, "type",
+                  path + " is a link or something else that cannot be kept in a checkpoint", full);
     }
     ManifestFile file{.path = path, .size = before.size, .mode = before.mode & 0777};
     Sha256 whole;
@@ -81,9 +84,10 @@ Result<std::map<std::string, std::int64_t>> read_sweep(ObjectStore& objects, con
     if (text.error().kind == ErrorKind::not_found) { return std::map<std::string, std::int64_t>{}; }
     return text.error();
   }
-  return read_json(text.value(), "sweep", [](const Json& json) -> Result<std::map<std::string, std::int64_t>> {
-    return json.get<std::map<std::string, std::int64_t>>();
-  });
+  return read_json(text.value(), "sweep",
+                   [](const Json& json) -> Result<std::map<std::string, std::int64_t>> {
+                     return json.get<std::map<std::string, std::int64_t>>();
+                   });
 }
 
 }  // namespace
@@ -98,7 +102,8 @@ Result<CommitResult> CheckpointStore::commit(const std::string& folder, const Ma
   return commit_files(folder, paths, header);
 }
 
-Result<CommitResult> CheckpointStore::commit_files(const std::string& folder, const std::vector<std::string>& paths,
+Result<CommitResult> CheckpointStore::commit_files(const std::string& folder,
+                                                   const std::vector<std::string>& paths,
                                                    const Manifest& header) {
   TRY(const auto sweep, read_sweep(objects_, workload_));
   std::set<std::string> doubtful;
@@ -118,12 +123,13 @@ Result<CommitResult> CheckpointStore::commit_files(const std::string& folder, co
             [](const ManifestFile& a, const ManifestFile& b) { return a.path < b.path; });
   TRY([[maybe_unused]] const Ok whole, verify(manifest, /*deep=*/false));
   result.bytes_copied = copy.copied;
-  TRY(const bool committed, objects_.put_new(manifest_key(workload_, manifest.id), encode_manifest(manifest)));
+  TRY(const bool committed,
+      objects_.put_new(manifest_key(workload_, manifest.id), encode_manifest(manifest)));
   if (!committed) {
     const Result<Manifest> there = read(manifest.id);
     if (there.ok() && there.value().files == manifest.files) { return result; }
-    return fail(ErrorKind::conflict, "taken", "checkpoint " + manifest.id.value + " exists with other content",
-                manifest.id.value);
+    return fail(ErrorKind::conflict, "taken",
+                "checkpoint " + manifest.id.value + " exists with other content", manifest.id.value);
   }
   return result;
 }
@@ -138,7 +144,8 @@ Result<std::vector<Manifest>> CheckpointStore::list(std::vector<std::string>* da
       manifests.push_back(std::move(manifest).value());
     } else if (manifest.error().kind == ErrorKind::internal && damaged != nullptr) {
       damaged->push_back(id);
-    } else if (manifest.error().kind != ErrorKind::internal && manifest.error().kind != ErrorKind::not_found) {
+    } else if (manifest.error().kind != ErrorKind::internal &&
+               manifest.error().kind != ErrorKind::not_found) {
       return manifest.error();  // the store did not answer: an incomplete list is no list
     }
   }
@@ -152,7 +159,8 @@ Result<Manifest> CheckpointStore::read(const CheckpointId& id) {
   TRY(const std::string text, objects_.get(manifest_key(workload_, id)));
   TRY(Manifest manifest, parse_manifest(text));
   if (manifest.id != id || manifest.workload != workload_) {
-    return fail(ErrorKind::internal, "corrupt", "the manifest of " + id.value + " is of another checkpoint", id.value);
+    return fail(ErrorKind::internal, "corrupt", "the manifest of " + id.value + " is of another checkpoint",
+                id.value);
   }
   return manifest;
 }
@@ -163,7 +171,9 @@ Status CheckpointStore::verify(const Manifest& manifest, bool deep) {
     for (std::size_t i = 0; i < file.pieces.size(); ++i) {
       const std::string key = piece_key(workload_, file.pieces[i]);
       const Result<ObjectInfo> there = objects_.head(key);
-      if (!there.ok()) { return fail(ErrorKind::internal, "missing", file.path + ": a piece is missing", key); }
+      if (!there.ok()) {
+        return fail(ErrorKind::internal, "missing", file.path + ": a piece is missing", key);
+      }
       if (there.value().size != piece_length(manifest, file, i)) {
         return fail(ErrorKind::internal, "corrupt", file.path + ": a piece has the wrong size", key);
       }
@@ -204,7 +214,8 @@ Status CheckpointStore::restore(const Manifest& manifest, const std::string& fol
     }
     if (whole.hex() != file.sha256) {
       (void)files_.remove_all(fresh);
-      return fail(ErrorKind::internal, "corrupt", file.path + " of " + manifest.id.value + " does not have its hash", path);
+      return fail(ErrorKind::internal, "corrupt",
+                  file.path + " of " + manifest.id.value + " does not have its hash", path);
     }
   }
   // Between these two there is no folder at all: a job that starts then finds nothing rather than a mixture.
@@ -212,7 +223,9 @@ Status CheckpointStore::restore(const Manifest& manifest, const std::string& fol
   return files_.rename(fresh, folder);
 }
 
-Status CheckpointStore::remove(const CheckpointId& id) { return objects_.remove(manifest_key(workload_, id)); }
+Status CheckpointStore::remove(const CheckpointId& id) {
+  return objects_.remove(manifest_key(workload_, id));
+}
 
 Status CheckpointStore::retain(int keep, bool sweep_all) {
   std::vector<std::string> damaged;

@@ -33,7 +33,8 @@ class DirectoryStore final : public ObjectStore {
   Result<std::vector<ObjectInfo>> list(const std::string& prefix) override {
     const std::size_t slash = prefix.rfind('/');
     const std::string folder = slash == std::string::npos ? "" : prefix.substr(0, slash);
-    const Result<std::vector<FileInfo>> found = files_.list(folder.empty() ? root_ : root_ + "/" + folder, /*recursive=*/true);
+    const Result<std::vector<FileInfo>> found =
+        files_.list(folder.empty() ? root_ : root_ + "/" + folder, /*recursive=*/true);
     if (!found.ok() && found.error().kind == ErrorKind::not_found) { return std::vector<ObjectInfo>{}; }
     if (!found.ok()) { return found.error(); }
     std::vector<ObjectInfo> objects;
@@ -55,7 +56,8 @@ class DirectoryStore final : public ObjectStore {
   [[nodiscard]] Result<std::string> path_of(const std::string& key) const {
     for (const std::string& part : split(key, '/')) {
       if (part.empty() || part == "." || part == "..") {
-        return Error{.kind = ErrorKind::invalid, .message = "not a key of an object: " + key, .source = root_};
+        return Error{
+            .kind = ErrorKind::invalid, .message = "not a key of an object: " + key, .source = root_};
       }
     }
     return root_ + "/" + key;

@@ -12,7 +12,10 @@ constexpr std::size_t kHexSize = 64;
 constexpr std::size_t kMostBytes = 64U << 20U;
 
 Error damaged(const std::string& what, const std::string& code) {
-  return {.kind = ErrorKind::internal, .message = "a damaged manifest: " + what, .source = "manifest", .code = code};
+  return {.kind = ErrorKind::internal,
+          .message = "a damaged manifest: " + what,
+          .source = "manifest",
+          .code = code};
 }
 
 bool is_hash(const std::string& text) {
@@ -23,7 +26,8 @@ bool is_hash(const std::string& text) {
 bool is_safe(const std::string& path) {
   if (path.empty() || path.front() == '/' || path.find('\0') != std::string::npos) { return false; }
   const std::vector<std::string> parts = split(path, '/');
-  return std::none_of(parts.begin(), parts.end(), [](const std::string& p) { return p.empty() || p == "." || p == ".."; });
+  return std::none_of(parts.begin(), parts.end(),
+                      [](const std::string& p) { return p.empty() || p == "." || p == ".."; });
 }
 
 Result<ManifestFile> decode_file(const Json& from, std::int64_t piece_size) {
@@ -34,7 +38,9 @@ Result<ManifestFile> decode_file(const Json& from, std::int64_t piece_size) {
                     .mode = from.at("mode")};
   if (!is_safe(file.path)) { return damaged("unsafe path " + file.path, "corrupt"); }
   const std::int64_t pieces = file.size < 0 ? -1 : (file.size + piece_size - 1) / piece_size;
-  if (pieces != static_cast<std::int64_t>(file.pieces.size())) { return damaged("wrong number of pieces", "corrupt"); }
+  if (pieces != static_cast<std::int64_t>(file.pieces.size())) {
+    return damaged("wrong number of pieces", "corrupt");
+  }
   if (!is_hash(file.sha256) || !std::all_of(file.pieces.begin(), file.pieces.end(), is_hash)) {
     return damaged("not a hash", "corrupt");
   }
@@ -69,14 +75,10 @@ std::int64_t total_size(const Manifest& manifest) {
 }
 
 std::string encode_manifest(const Manifest& manifest) {
-  Json json = {{"id", manifest.id.value},
-               {"workload", manifest.workload.value},
-               {"attempt", manifest.attempt},
-               {"step", manifest.step},
-               {"world_size", manifest.world_size},
-               {"created_at", manifest.created_at.ms},
-               {"piece_size", manifest.piece_size},
-               {"files", Json::array()}};
+  Json json = {{"id", manifest.id.value},           {"workload", manifest.workload.value},
+               {"attempt", manifest.attempt},       {"step", manifest.step},
+               {"world_size", manifest.world_size}, {"created_at", manifest.created_at.ms},
+               {"piece_size", manifest.piece_size}, {"files", Json::array()}};
   for (const ManifestFile& file : manifest.files) {
     json["files"].push_back({{"path", file.path},
                              {"size", file.size},
@@ -99,7 +101,9 @@ Result<Manifest> parse_manifest(std::string_view text) {
     return damaged("its own hash does not fit", "corrupt");
   }
   Result<Manifest> manifest = read_json(body, "manifest", decode);
-  if (!manifest.ok() && manifest.error().code.empty()) { return damaged(manifest.error().message, "corrupt"); }
+  if (!manifest.ok() && manifest.error().code.empty()) {
+    return damaged(manifest.error().message, "corrupt");
+  }
   return manifest;
 }
 

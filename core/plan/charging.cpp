@@ -20,9 +20,7 @@ Result<std::vector<ChargePeriod>> charge_life(Instant from, Instant end, Billing
     }
     periods.push_back({.from = start, .to = stop, .rate = prices[i].price, .amount = {}});
   }
-  for (ChargePeriod& period : periods) {
-    TRY(period.amount, cost(period.rate, period.to - period.from));
-  }
+  for (ChargePeriod& period : periods) { TRY(period.amount, cost(period.rate, period.to - period.from)); }
   return periods;
 }
 

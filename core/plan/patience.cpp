@@ -21,10 +21,14 @@ bool covers(const Refusal& refusal, const OfferKey& key) {
   const bool same_region = refusal.key.provider == key.provider && refusal.key.region == key.region;
   switch (refusal.scope) {
     case ErrorScope::request:
-    case ErrorScope::offer: return refusal.key == key;
-    case ErrorScope::zone: return same_region && refusal.key.zone == key.zone && same_type;
-    case ErrorScope::region: return same_region && (refusal.kind == ErrorKind::quota || same_type);
-    case ErrorScope::account: return refusal.key.provider == key.provider;
+    case ErrorScope::offer:
+      return refusal.key == key;
+    case ErrorScope::zone:
+      return same_region && refusal.key.zone == key.zone && same_type;
+    case ErrorScope::region:
+      return same_region && (refusal.kind == ErrorKind::quota || same_type);
+    case ErrorScope::account:
+      return refusal.key.provider == key.provider;
   }
   return false;
 }
@@ -34,17 +38,22 @@ bool covers(const Refusal& refusal, const OfferKey& key) {
 Patience react(const Error& error, int tries) {
   const Millis backoff = doubling(Millis{500}, seconds{60}, tries);
   switch (error.kind) {
-    case ErrorKind::capacity: return {Reaction::elsewhere, doubling(seconds{30}, minutes{10}, tries)};
-    case ErrorKind::quota: return {Reaction::elsewhere, minutes{10}};
+    case ErrorKind::capacity:
+      return {Reaction::elsewhere, doubling(seconds{30}, minutes{10}, tries)};
+    case ErrorKind::quota:
+      return {Reaction::elsewhere, minutes{10}};
     case ErrorKind::throttled:
-      return {tries < kMostRepeats ? Reaction::repeat : Reaction::elsewhere, error.retry_after.value_or(backoff)};
+      return {tries < kMostRepeats ? Reaction::repeat : Reaction::elsewhere,
+              error.retry_after.value_or(backoff)};
     case ErrorKind::network:
     case ErrorKind::conflict:
       return {tries < kMostRepeats ? Reaction::repeat : Reaction::elsewhere, backoff};
-    case ErrorKind::not_found: return {Reaction::elsewhere, minutes{10}};  // the offer is no longer sold
+    case ErrorKind::not_found:
+      return {Reaction::elsewhere, minutes{10}};  // the offer is no longer sold
     case ErrorKind::auth:
     case ErrorKind::invalid:
-    case ErrorKind::internal: return {Reaction::give_up, Millis{0}};
+    case ErrorKind::internal:
+      return {Reaction::give_up, Millis{0}};
   }
   return {};
 }

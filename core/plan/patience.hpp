@@ -20,8 +20,9 @@ struct Patience {
   Millis delay{0};
 };
 
-/// `tries` counts failures of this call so far, this one included (1 and up). Delays double from 0.5 s to 60 s for repeats;
-/// capacity is remembered for 30 s doubling to 10 min, quota for 10 min. Repeats end after 12 tries and become `elsewhere`.
+/// `tries` counts failures of this call so far, this one included (1 and up). Delays double from 0.5 s to 60
+/// s for repeats; capacity is remembered for 30 s doubling to 10 min, quota for 10 min. Repeats end after 12
+/// tries and become `elsewhere`.
 Patience react(const Error& error, int tries);
 
 /// Something that was refused, and until when it is not worth asking again: negative memory.
@@ -36,8 +37,9 @@ struct Refusal {
   bool operator==(const Refusal&) const = default;
 };
 
-/// The refusal that rules `key` out at `now`, or null. Scope zone covers the zone of that type and market … account the whole
-/// provider. Quota refusals of scope region hold for all types of the region; capacity ones for that type and market.
+/// The refusal that rules `key` out at `now`, or null. Scope zone covers the zone of that type and market …
+/// account the whole provider. Quota refusals of scope region hold for all types of the region; capacity ones
+/// for that type and market.
 const Refusal* find_refusal(const std::vector<Refusal>& refusals, const OfferKey& key, Instant now);
 
 /// How often an offer was refused for capacity without a success between: the `tries` of react.

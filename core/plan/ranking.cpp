@@ -26,11 +26,15 @@ std::string mismatch(const Offer& offer, const ResourceNeed& need) {
   if (!need.provider.empty() && need.provider != key.provider) { return "other provider"; }
   if (!is_one_of(need.regions, key.region)) { return "other region"; }
   if (!need.zone.empty() && need.zone != key.zone) { return "other zone"; }
-  if (!need.instance_type.empty() && need.instance_type != key.instance_type) { return "other instance type"; }
+  if (!need.instance_type.empty() && need.instance_type != key.instance_type) {
+    return "other instance type";
+  }
   if (market_place(need, key.market) < 0) { return "other market"; }
   if (!matches(need.gpu, offer.gpu)) { return "other GPU"; }
   if (!fits(need.cpus, offer.vcpus)) { return "vCPUs: " + std::to_string(offer.vcpus); }
-  if (!fits(need.memory_mib, offer.memory_mib)) { return "memory: " + std::to_string(offer.memory_mib) + " MiB"; }
+  if (!fits(need.memory_mib, offer.memory_mib)) {
+    return "memory: " + std::to_string(offer.memory_mib) + " MiB";
+  }
   if (need.max_price && offer.price > *need.max_price) {
     return "price " + format_money({offer.price.micros_per_hour}) + " above " +
            format_money({need.max_price->micros_per_hour});
@@ -59,7 +63,8 @@ Judged judge(const Offer& offer, const GangNeed& need, const std::vector<Refusal
   }
   if (!judged.why.empty()) { return judged; }
   if (const Refusal* refusal = find_refusal(refusals, offer.key, now)) {
-    judged.why = "refused " + format_duration(now - refusal->at) + " ago: " + std::string(to_string(refusal->kind)) +
+    judged.why = "refused " + format_duration(now - refusal->at) +
+                 " ago: " + std::string(to_string(refusal->kind)) +
                  (refusal->message.empty() ? "" : ": " + refusal->message);
   } else if (offer.available && *offer.available < need.nodes) {
     judged.why = std::to_string(*offer.available) + " of " + std::to_string(need.nodes) + " free";

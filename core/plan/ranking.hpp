@@ -23,7 +23,8 @@ struct Judged {
 };
 
 /// Judges every offer; candidates first, best first: preference, price, then name. The rest
-/// follows by name, with the reason: "price 2.99 above 2.80", "3 of 4 free", "refused 2m ago: quota". Pure and total.
+/// follows by name, with the reason: "price 2.99 above 2.80", "3 of 4 free", "refused 2m ago: quota". Pure
+/// and total.
 std::vector<Judged> rank_offers(const std::vector<Offer>& offers, const GangNeed& need,
                                 const std::vector<Refusal>& refusals, Instant now);
 

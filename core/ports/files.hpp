@@ -28,8 +28,9 @@ class FileLock {
   virtual ~FileLock() = default;
 };
 
-/// The disk. Errors: `not_found`; `invalid` for no permission and wrong types; `capacity` with scope account for no space
-/// left (ENOSPC, EDQUOT) and read-only file systems; else `internal`. Each message names the path and the system's words.
+/// The disk. Errors: `not_found`; `invalid` for no permission and wrong types; `capacity` with scope account
+/// for no space left (ENOSPC, EDQUOT) and read-only file systems; else `internal`. Each message names the
+/// path and the system's words.
 class Files {
  public:
   virtual ~Files() = default;
@@ -39,17 +40,19 @@ class Files {
   /// Calls `sink` with consecutive pieces of at most 1 MiB; stops with sink's error.
   virtual Status read_pieces(const std::string& path,
                              const std::function<Status(std::string_view)>& sink) = 0;
-  /// Replaces the file whole: a reader sees the old or the new, never half, also after a crash (temporary file in the
-  /// same folder, fsync when `durable`, rename, fsync of the folder). Missing parent folders are made.
+  /// Replaces the file whole: a reader sees the old or the new, never half, also after a crash (temporary
+  /// file in the same folder, fsync when `durable`, rename, fsync of the folder). Missing parent folders are
+  /// made.
   virtual Status write_atomic(const std::string& path, std::string_view bytes, int mode, bool durable) = 0;
-  /// Creates the file with these bytes unless it exists. False when it existed (its content is untouched). Same
-  /// atomicity as write_atomic.
+  /// Creates the file with these bytes unless it exists. False when it existed (its content is untouched).
+  /// Same atomicity as write_atomic.
   virtual Result<bool> write_new(const std::string& path, std::string_view bytes, int mode, bool durable) = 0;
   /// Copies a file through a temporary name as write_atomic does, keeping its mode.
   virtual Status copy(const std::string& from, const std::string& to, bool durable) = 0;
   virtual Status append(const std::string& path, std::string_view bytes) = 0;
   virtual Result<FileInfo> stat(const std::string& path) = 0;  // does not follow a last link
-  /// Entries by name, sorted; recursive ones give files and links with their path below `path`, not the folders.
+  /// Entries by name, sorted; recursive ones give files and links with their path below `path`, not the
+  /// folders.
   virtual Result<std::vector<FileInfo>> list(const std::string& path, bool recursive) = 0;
   virtual Status make_dirs(const std::string& path, int mode) = 0;  // succeeds when it is already there
   virtual Status remove_all(const std::string& path) = 0;           // succeeds when it is already gone

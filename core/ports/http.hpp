@@ -25,8 +25,8 @@ struct HttpResponse {
   std::string body = {};
 };
 
-/// One exchange. A status of 400 and above is an answer, not an error: the codec reads it. Errors: `network`, with
-/// maybe_applied when the request may have reached the server.
+/// One exchange. A status of 400 and above is an answer, not an error: the codec reads it. Errors: `network`,
+/// with maybe_applied when the request may have reached the server.
 class Http {
  public:
   virtual ~Http() = default;

@@ -34,11 +34,11 @@ struct WorkloadRow {
   Instant created_at = {};
   Instant changed_at = {};
   int attempts = 0;
-  int nodes = 0;           // live machines
-  std::string place = {};  // "local/us-east/cpu2/spot" of the newest attempt
-  std::int64_t step = -1;  // last step seen; -1 for none
-  Money settled = {};      // charges that are final
-  std::string detail = {}; // JSON of everything else
+  int nodes = 0;            // live machines
+  std::string place = {};   // "local/us-east/cpu2/spot" of the newest attempt
+  std::int64_t step = -1;   // last step seen; -1 for none
+  Money settled = {};       // charges that are final
+  std::string detail = {};  // JSON of everything else
   bool operator==(const WorkloadRow&) const = default;
 };
 
@@ -61,9 +61,9 @@ struct ChargeRow {
 
 /// What one append brings along: rows and the projections they change, in one transaction.
 struct JournalBatch {
-  std::vector<JournalRow> rows = {};          // seq is ignored
-  std::vector<WorkloadRow> workloads = {};    // inserted or replaced by id
-  std::vector<ChargeRow> charges = {};        // inserted; the same (node, from) again is ignored
+  std::vector<JournalRow> rows = {};        // seq is ignored
+  std::vector<WorkloadRow> workloads = {};  // inserted or replaced by id
+  std::vector<ChargeRow> charges = {};      // inserted; the same (node, from) again is ignored
 };
 
 /// The right to act. Only one supervisor holds it; a write with a lost lease fails with `conflict`.
@@ -73,17 +73,20 @@ struct Lease {
   Instant until = {};
 };
 
-/// The journal: intents and outcomes, appended and never changed. Errors: `conflict` (lease lost, key taken, busy for too
-/// long: says by whom), `capacity` (disk full), `invalid` (read-only, newer version: says what to do), `internal`
-/// (corrupt: says which file and how to rescue it). When append returns ok, the rows survive power loss.
+/// The journal: intents and outcomes, appended and never changed. Errors: `conflict` (lease lost, key taken,
+/// busy for too long: says by whom), `capacity` (disk full), `invalid` (read-only, newer version: says what
+/// to do), `internal` (corrupt: says which file and how to rescue it). When append returns ok, the rows
+/// survive power loss.
 class Journal {
  public:
   virtual ~Journal() = default;
-  /// Appends all or nothing and syncs. With `lease` the write is refused unless that lease is still held. Returns the last
-  /// seq. A WorkloadRow whose non-empty key belongs to another workload fails with `conflict`, code "key".
+  /// Appends all or nothing and syncs. With `lease` the write is refused unless that lease is still held.
+  /// Returns the last seq. A WorkloadRow whose non-empty key belongs to another workload fails with
+  /// `conflict`, code "key".
   virtual Result<std::int64_t> append(const JournalBatch& batch, const std::optional<Lease>& lease) = 0;
   /// Rows with seq > `after` (of one workload, unless its id is empty), in order, at most `limit`.
-  virtual Result<std::vector<JournalRow>> read(const WorkloadId& workload, std::int64_t after, std::size_t limit) = 0;
+  virtual Result<std::vector<JournalRow>> read(const WorkloadId& workload, std::int64_t after,
+                                               std::size_t limit) = 0;
   /// The last seq; cheap, to notice writes by other processes.
   virtual Result<std::int64_t> last_seq() = 0;
 
@@ -95,7 +98,8 @@ class Journal {
   virtual Status replace_projections(const std::vector<WorkloadRow>& workloads,
                                      const std::vector<ChargeRow>& charges) = 0;
 
-  /// Takes the lease when it is free, expired at `now` or ours; else `conflict` naming the holder. Renewing keeps the fence.
+  /// Takes the lease when it is free, expired at `now` or ours; else `conflict` naming the holder. Renewing
+  /// keeps the fence.
   virtual Result<Lease> take_lease(const std::string& holder, Instant now, Millis length) = 0;
   virtual Status release_lease(const Lease& lease) = 0;
   /// The lease as it stands, held or not; nothing when nobody ever held it.

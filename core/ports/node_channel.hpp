@@ -12,22 +12,25 @@ namespace gpubroker {
 /// Where a node is and where gpubroker lives on it.
 struct NodeAddress {
   NodeId id = {};
-  std::string host = {};    // IP address the other nodes reach it by
-  std::string root = {};    // folder on the node that is gpubroker's own; paths given to the channel are below it
+  std::string host = {};  // IP address the other nodes reach it by
+  std::string root =
+      {};  // folder on the node that is gpubroker's own; paths given to the channel are below it
   std::string binary = {};  // the gpubroker program on the node
   bool operator==(const NodeAddress&) const = default;
 };
 
-/// Files and commands on a node: directly (local), over ssh (clouds). Paths are relative to NodeAddress::root. Errors:
-/// `network` when the node cannot be reached (maybe_applied for run), `not_found` for a missing file, `capacity` when the
-/// node's disk is full. Each call is bounded to 60 s unless it says otherwise.
+/// Files and commands on a node: directly (local), over ssh (clouds). Paths are relative to
+/// NodeAddress::root. Errors: `network` when the node cannot be reached (maybe_applied for run), `not_found`
+/// for a missing file, `capacity` when the node's disk is full. Each call is bounded to 60 s unless it says
+/// otherwise.
 class NodeChannel {
  public:
   virtual ~NodeChannel() = default;
   /// Replaces a file whole, making its folders.
   virtual Status put(const NodeAddress& node, const std::string& path, std::string_view bytes, int mode) = 0;
   /// The same from a local file of any size; 10 minutes.
-  virtual Status put_file(const NodeAddress& node, const std::string& path, const std::string& local_path) = 0;
+  virtual Status put_file(const NodeAddress& node, const std::string& path,
+                          const std::string& local_path) = 0;
   /// Up to `max` bytes from `offset`; empty past the end.
   virtual Result<std::string> get(const NodeAddress& node, const std::string& path, std::int64_t offset,
                                   std::int64_t max) = 0;

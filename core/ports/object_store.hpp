@@ -13,7 +13,8 @@ struct ObjectInfo {
   std::int64_t size = 0;
 };
 
-/// Immutable objects by key ("a/b/c", no leading slash). Errors: `not_found`, `auth`, `network`, `capacity` (full).
+/// Immutable objects by key ("a/b/c", no leading slash). Errors: `not_found`, `auth`, `network`, `capacity`
+/// (full).
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;

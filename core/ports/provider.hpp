@@ -13,7 +13,8 @@
 
 namespace gpubroker {
 
-/// Tags that let every machine of ours be found with no journal at all. The clouds spell them "gpubroker:workload" …
+/// Tags that let every machine of ours be found with no journal at all. The clouds spell them
+/// "gpubroker:workload" …
 struct Tags {
   WorkloadId workload = {};
   int attempt = 0;
@@ -43,14 +44,14 @@ struct NodeView {
   OfferKey offer = {};
   Tags tags = {};
   NodeState state = NodeState::starting;
-  NodeAddress address = {};                      // set from `running` on
-  std::map<std::string, std::string> env = {};   // what this cloud's fabric needs (NCCL_*, GLOO_SOCKET_IFNAME)
-  int master_port = 29500;                       // a port free on this node for the job's rendezvous
+  NodeAddress address = {};                     // set from `running` on
+  std::map<std::string, std::string> env = {};  // what this cloud's fabric needs (NCCL_*, GLOO_SOCKET_IFNAME)
+  int master_port = 29500;                      // a port free on this node for the job's rendezvous
   Instant created_at = {};
-  std::optional<Instant> billed_from = {};       // when billing began, as the cloud bills; absent: not billed yet
-  std::optional<Instant> ended_at = {};          // when billing ended; set when state is `ended`
-  std::optional<Instant> notice_until = {};      // the cloud announced that it takes the machine at this moment
-  std::string end_reason = {};                   // "preempted", "terminated", "expired", "host failure"
+  std::optional<Instant> billed_from = {};   // when billing began, as the cloud bills; absent: not billed yet
+  std::optional<Instant> ended_at = {};      // when billing ended; set when state is `ended`
+  std::optional<Instant> notice_until = {};  // the cloud announced that it takes the machine at this moment
+  std::string end_reason = {};               // "preempted", "terminated", "expired", "host failure"
   bool operator==(const NodeView&) const = default;
 };
 
@@ -60,7 +61,8 @@ class PriceSource {
   virtual ~PriceSource() = default;
   /// Everything on sale in every region, with prices and what is known of availability.
   virtual Result<std::vector<Offer>> offers() = 0;
-  /// The prices of one offer that were in force between `from` and `to`: the first point is at or before `from`.
+  /// The prices of one offer that were in force between `from` and `to`: the first point is at or before
+  /// `from`.
   virtual Result<std::vector<PricePoint>> price_history(const OfferKey& key, Instant from, Instant to) = 0;
 };
 
@@ -68,12 +70,12 @@ class PriceSource {
 class Provisioner {
  public:
   virtual ~Provisioner() = default;
-  /// Books the gang; returns its nodes, starting or running. With a token that was already used: the same nodes, whatever
-  /// their state, nothing new. Errors: capacity, quota, auth, throttled, invalid, network (maybe_applied). On an error
-  /// without maybe_applied nothing is left running.
+  /// Books the gang; returns its nodes, starting or running. With a token that was already used: the same
+  /// nodes, whatever their state, nothing new. Errors: capacity, quota, auth, throttled, invalid, network
+  /// (maybe_applied). On an error without maybe_applied nothing is left running.
   virtual Result<std::vector<NodeView>> ensure_gang(const GangRequest& request) = 0;
-  /// Every machine that carries our tags, in all regions; ended ones too, for at least an hour. Fails whole: an incomplete
-  /// list is an error, never a short list.
+  /// Every machine that carries our tags, in all regions; ended ones too, for at least an hour. Fails whole:
+  /// an incomplete list is an error, never a short list.
   virtual Result<std::vector<NodeView>> list() = 0;
   /// Ends machines. The gone succeeds. When it returns, billing has ended or will with no further call.
   virtual Status terminate(const std::vector<NodeId>& nodes) = 0;

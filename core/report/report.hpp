@@ -12,10 +12,10 @@ enum class GroupBy { workload, owner, provider, day };
 
 struct ReportRow {
   std::string group = {};
-  Millis machine_time{0};   // billed
+  Millis machine_time{0};  // billed
   Money amount = {};
-  int attempts = 0;         // distinct (workload, attempt)
-  int machines = 0;         // distinct
+  int attempts = 0;  // distinct (workload, attempt)
+  int machines = 0;  // distinct
 };
 
 struct Report {
@@ -25,8 +25,8 @@ struct Report {
   Money total = {};                  // of the rows; equals the sum of the charges that begin in [from, to)
 };
 
-/// Groups charges whose beginning lies in [from, to). Days are UTC days of the charge's beginning: a charge is never split, so that
-/// every grouping has the same total. Fails with `internal` on overflow.
+/// Groups charges whose beginning lies in [from, to). Days are UTC days of the charge's beginning: a charge
+/// is never split, so that every grouping has the same total. Fails with `internal` on overflow.
 Result<Report> make_report(const std::vector<ChargeRow>& charges, GroupBy by, Instant from, Instant to);
 
 /// RFC 4180, with a header line: group,machine_seconds,machines,attempts,amount_usd.

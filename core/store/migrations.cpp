@@ -60,7 +60,8 @@ Result<bool> is_current(sqlite3* database, const std::string& path) {
 
 Status migrate(sqlite3* database, const std::string& path) {
   TRY(Transaction transaction, Transaction::begin(database, path));
-  TRY(const std::int64_t version, version_of(database, path));  // again, inside: another process may have been quicker
+  TRY(const std::int64_t version,
+      version_of(database, path));  // again, inside: another process may have been quicker
   const std::vector<Migration>& all = migrations();
   for (auto at = static_cast<std::size_t>(version); at < all.size(); ++at) {
     TRY([[maybe_unused]] const Ok done, execute(database, all[at].sql, path));

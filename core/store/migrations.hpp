@@ -16,7 +16,8 @@ struct Migration {
 
 const std::vector<Migration>& migrations();
 
-/// Brings the file to the newest schema, in one transaction. `invalid` when it was written by a newer program.
+/// Brings the file to the newest schema, in one transaction. `invalid` when it was written by a newer
+/// program.
 Status migrate(sqlite3* database, const std::string& path);
 
 /// Whether the file has the newest schema; `invalid` when it is newer than this program.

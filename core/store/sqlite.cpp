@@ -6,7 +6,10 @@ namespace gpubroker {
 
 Error sqlite_error(sqlite3* database, int code, const std::string& path) {
   const std::string words = database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code);
-  Error error{.kind = ErrorKind::internal, .message = path + ": " + words, .source = path, .code = sqlite3_errstr(code)};
+  Error error{.kind = ErrorKind::internal,
+              .message = path + ": " + words,
+              .source = path,
+              .code = sqlite3_errstr(code)};
   switch (code & 0xFF) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -41,7 +44,8 @@ Error sqlite_error(sqlite3* database, int code, const std::string& path) {
       // A disk that is full while the log is extended comes as an I/O error on some file systems.
       error.hint = "look at the disk: `df`, `dmesg`";
       break;
-    default: break;
+    default:
+      break;
   }
   return error;
 }
@@ -61,8 +65,8 @@ Statement& Statement::bind(std::int64_t value) {
 
 Statement& Statement::bind(std::string_view value) {
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-cstyle-cast): SQLite's own macro.
-  sqlite3_bind_text64(handle_.get(), next_++, value.data(), value.size(), reinterpret_cast<sqlite3_destructor_type>(-1),
-                      SQLITE_UTF8);
+  sqlite3_bind_text64(handle_.get(), next_++, value.data(), value.size(),
+                      reinterpret_cast<sqlite3_destructor_type>(-1), SQLITE_UTF8);
   return *this;
 }
 
@@ -86,12 +90,15 @@ void Statement::reset() {
   next_ = 1;
 }
 
-std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(handle_.get(), column); }
+std::int64_t Statement::integer(int column) const {
+  return sqlite3_column_int64(handle_.get(), column);
+}
 
 std::string Statement::text(int column) const {
   const unsigned char* const bytes = sqlite3_column_text(handle_.get(), column);
   const int size = sqlite3_column_bytes(handle_.get(), column);
-  return bytes == nullptr ? std::string{} : std::string(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
+  return bytes == nullptr ? std::string{}
+                          : std::string(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
 }
 
 Result<Transaction> Transaction::begin(sqlite3* database, const std::string& path) {

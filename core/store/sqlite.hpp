@@ -14,7 +14,8 @@ namespace gpubroker {
 using DatabaseHandle = CHandle<sqlite3, sqlite3_close_v2>;
 using StatementHandle = CHandle<sqlite3_stmt, sqlite3_finalize>;
 
-/// The Error for what SQLite says now: locked, full, read-only, corrupt each with its kind and what to do. `path` is the file.
+/// The Error for what SQLite says now: locked, full, read-only, corrupt each with its kind and what to do.
+/// `path` is the file.
 Error sqlite_error(sqlite3* database, int code, const std::string& path);
 
 /// A prepared statement. Bind from 1 in order, step, read columns from 0.

@@ -1,10 +1,9 @@
 #include "core/store/sqlite_journal.hpp"
 
-#include <sys/stat.h>
-
 #include <cerrno>
 #include <filesystem>
 #include <mutex>
+#include <sys/stat.h>
 
 #include "core/store/migrations.hpp"
 #include "core/store/sqlite.hpp"
@@ -15,7 +14,8 @@ namespace {
 constexpr int kBusyMs = 5'000;
 
 constexpr const char* kWorkloadColumns =
-    "id, name, key, owner, phase, live, created_at_ms, changed_at_ms, attempts, nodes, place, step, settled_micros, detail";
+    "id, name, key, owner, phase, live, created_at_ms, changed_at_ms, attempts, nodes, place, step, "
+    "settled_micros, detail";
 
 WorkloadRow read_workload(const Statement& row) {
   return {.id = {row.text(0)},
@@ -36,7 +36,8 @@ WorkloadRow read_workload(const Statement& row) {
 
 class SqliteJournal final : public Journal {
  public:
-  SqliteJournal(DatabaseHandle database, std::string path) : database_(std::move(database)), path_(std::move(path)) {}
+  SqliteJournal(DatabaseHandle database, std::string path)
+      : database_(std::move(database)), path_(std::move(path)) {}
 
   Result<std::int64_t> append(const JournalBatch& batch, const std::optional<Lease>& lease) override {
     const std::lock_guard<std::mutex> hold(mutex_);
@@ -50,13 +51,15 @@ class SqliteJournal final : public Journal {
     return last;
   }
 
-  Result<std::vector<JournalRow>> read(const WorkloadId& workload, std::int64_t after, std::size_t limit) override {
+  Result<std::vector<JournalRow>> read(const WorkloadId& workload, std::int64_t after,
+                                       std::size_t limit) override {
     const std::lock_guard<std::mutex> hold(mutex_);
     const bool all = workload.value.empty();
-    TRY(Statement query,
-        prepare(all ? "SELECT seq, at_ms, workload, kind, token, body FROM journal WHERE seq > ? ORDER BY seq LIMIT ?"
-                    : "SELECT seq, at_ms, workload, kind, token, body FROM journal WHERE workload = ? AND seq > ? "
-                      "ORDER BY seq LIMIT ?"));
+    TRY(Statement query, prepare(all ? "SELECT seq, at_ms, workload, kind, token, body FROM journal WHERE "
+                                       "seq > ? ORDER BY seq LIMIT ?"
+                                     : "SELECT seq, at_ms, workload, kind, token, body FROM journal WHERE "
+                                       "workload = ? AND seq > ? "
+                                       "ORDER BY seq LIMIT ?"));
     if (!all) { query.bind(workload.value); }
     query.bind(after).bind(static_cast<std::int64_t>(limit));
     std::vector<JournalRow> rows;
@@ -92,8 +95,10 @@ class SqliteJournal final : public Journal {
   Result<std::optional<WorkloadRow>> find_workload(const std::string& name) override {
     const std::lock_guard<std::mutex> hold(mutex_);
     // The id first, then the key, then the newest of that name.
-    for (const char* const where : {"id = ?", "key = ? AND key <> ''", "name = ? ORDER BY created_at_ms DESC, id LIMIT 1"}) {
-      TRY(Statement query, prepare("SELECT " + std::string(kWorkloadColumns) + " FROM workload WHERE " + where));
+    for (const char* const where :
+         {"id = ?", "key = ? AND key <> ''", "name = ? ORDER BY created_at_ms DESC, id LIMIT 1"}) {
+      TRY(Statement query,
+          prepare("SELECT " + std::string(kWorkloadColumns) + " FROM workload WHERE " + where));
       query.bind(name);
       TRY(const bool found, query.step());
       if (found) { return std::optional(read_workload(query)); }
@@ -103,8 +108,9 @@ class SqliteJournal final : public Journal {
 
   Result<std::vector<ChargeRow>> charges() override {
     const std::lock_guard<std::mutex> hold(mutex_);
-    TRY(Statement query, prepare("SELECT workload, attempt, node, provider, region, instance_type, market, owner, from_ms, "
-                                 "to_ms, rate_micros_per_hour, amount_micros FROM charge ORDER BY from_ms, node"));
+    TRY(Statement query,
+        prepare("SELECT workload, attempt, node, provider, region, instance_type, market, owner, from_ms, "
+                "to_ms, rate_micros_per_hour, amount_micros FROM charge ORDER BY from_ms, node"));
     std::vector<ChargeRow> rows;
     while (true) {
       TRY(const bool more, query.step());
@@ -124,10 +130,12 @@ class SqliteJournal final : public Journal {
     }
   }
 
-  Status replace_projections(const std::vector<WorkloadRow>& workloads, const std::vector<ChargeRow>& charges) override {
+  Status replace_projections(const std::vector<WorkloadRow>& workloads,
+                             const std::vector<ChargeRow>& charges) override {
     const std::lock_guard<std::mutex> hold(mutex_);
     TRY(Transaction transaction, Transaction::begin(database_.get(), path_));
-    TRY([[maybe_unused]] const Ok cleared, execute(database_.get(), "DELETE FROM workload; DELETE FROM charge", path_));
+    TRY([[maybe_unused]] const Ok cleared,
+        execute(database_.get(), "DELETE FROM workload; DELETE FROM charge", path_));
     TRY([[maybe_unused]] const Ok put, put_workloads(workloads));
     TRY([[maybe_unused]] const Ok inserted, insert_charges(charges));
     return transaction.commit();
@@ -139,15 +147,19 @@ class SqliteJournal final : public Journal {
     TRY(const std::optional<Lease> old, query_lease());
     const bool ours = old && old->holder == holder;
     if (old && !ours && old->until > now) {
-      return Error{.kind = ErrorKind::conflict,
-                   .message = "supervisor " + old->holder + " works on " + path_ + " until " + format_utc(old->until),
-                   .hint = "it takes care of all workloads; `gpubroker status` shows them",
-                   .source = path_,
-                   .code = "lease"};
+      return Error{
+          .kind = ErrorKind::conflict,
+          .message = "supervisor " + old->holder + " works on " + path_ + " until " + format_utc(old->until),
+          .hint = "it takes care of all workloads; `gpubroker status` shows them",
+          .source = path_,
+          .code = "lease"};
     }
-    const Lease lease{.holder = holder, .fence = old ? old->fence + (ours ? 0 : 1) : 1, .until = now + length};
-    TRY(Statement put, prepare("INSERT OR REPLACE INTO lease (one, holder, fence, until_ms) VALUES (1, ?, ?, ?)"));
-    TRY([[maybe_unused]] const Ok done, put.bind(lease.holder).bind(lease.fence).bind(lease.until.ms).finish());
+    const Lease lease{
+        .holder = holder, .fence = old ? old->fence + (ours ? 0 : 1) : 1, .until = now + length};
+    TRY(Statement put,
+        prepare("INSERT OR REPLACE INTO lease (one, holder, fence, until_ms) VALUES (1, ?, ?, ?)"));
+    TRY([[maybe_unused]] const Ok done,
+        put.bind(lease.holder).bind(lease.fence).bind(lease.until.ms).finish());
     TRY([[maybe_unused]] const Ok committed, transaction.commit());
     return lease;
   }
@@ -178,22 +190,25 @@ class SqliteJournal final : public Journal {
     TRY(Statement query, prepare("SELECT holder, fence, until_ms FROM lease"));
     TRY(const bool row, query.step());
     if (!row) { return std::optional<Lease>{}; }
-    return std::optional(Lease{.holder = query.text(0), .fence = query.integer(1), .until = {query.integer(2)}});
+    return std::optional(
+        Lease{.holder = query.text(0), .fence = query.integer(1), .until = {query.integer(2)}});
   }
 
   /// The fence, inside the writer's transaction: one who lost the lease while it slept writes nothing.
   Status check_lease(const Lease& lease) {
     TRY(const std::optional<Lease> held, query_lease());
     if (held && held->holder == lease.holder && held->fence == lease.fence) { return Ok{}; }
-    return Error{.kind = ErrorKind::conflict,
-                 .message = "the lease is lost to supervisor " + (held ? held->holder : std::string("nobody")),
-                 .hint = "another supervisor works on this journal",
-                 .source = path_,
-                 .code = "lease"};
+    return Error{
+        .kind = ErrorKind::conflict,
+        .message = "the lease is lost to supervisor " + (held ? held->holder : std::string("nobody")),
+        .hint = "another supervisor works on this journal",
+        .source = path_,
+        .code = "lease"};
   }
 
   Status insert_rows(const std::vector<JournalRow>& rows) {
-    TRY(Statement insert, prepare("INSERT INTO journal (at_ms, workload, kind, token, body) VALUES (?, ?, ?, ?, ?)"));
+    TRY(Statement insert,
+        prepare("INSERT INTO journal (at_ms, workload, kind, token, body) VALUES (?, ?, ?, ?, ?)"));
     for (const JournalRow& row : rows) {
       insert.bind(row.at.ms).bind(row.workload.value).bind(row.kind).bind(row.token).bind(row.body);
       TRY([[maybe_unused]] const Ok done, insert.finish());
@@ -205,13 +220,14 @@ class SqliteJournal final : public Journal {
   Status put_workloads(const std::vector<WorkloadRow>& rows) {
     if (rows.empty()) { return Ok{}; }
     // Not INSERT OR REPLACE: that would throw out the other workload that has the key.
-    TRY(Statement put, prepare("INSERT INTO workload (" + std::string(kWorkloadColumns) +
-                               ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-                               "name = excluded.name, key = excluded.key, owner = excluded.owner, phase = excluded.phase, "
-                               "live = excluded.live, created_at_ms = excluded.created_at_ms, "
-                               "changed_at_ms = excluded.changed_at_ms, attempts = excluded.attempts, "
-                               "nodes = excluded.nodes, place = excluded.place, step = excluded.step, "
-                               "settled_micros = excluded.settled_micros, detail = excluded.detail"));
+    TRY(Statement put,
+        prepare("INSERT INTO workload (" + std::string(kWorkloadColumns) +
+                ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+                "name = excluded.name, key = excluded.key, owner = excluded.owner, phase = excluded.phase, "
+                "live = excluded.live, created_at_ms = excluded.created_at_ms, "
+                "changed_at_ms = excluded.changed_at_ms, attempts = excluded.attempts, "
+                "nodes = excluded.nodes, place = excluded.place, step = excluded.step, "
+                "settled_micros = excluded.settled_micros, detail = excluded.detail"));
     for (const WorkloadRow& row : rows) {
       put.bind(row.id.value).bind(row.name).bind(row.key).bind(row.owner).bind(row.phase);
       put.bind(std::int64_t{row.live ? 1 : 0}).bind(row.created_at.ms).bind(row.changed_at.ms);
@@ -233,9 +249,10 @@ class SqliteJournal final : public Journal {
 
   Status insert_charges(const std::vector<ChargeRow>& rows) {
     if (rows.empty()) { return Ok{}; }
-    TRY(Statement insert, prepare("INSERT OR IGNORE INTO charge (workload, attempt, node, provider, region, instance_type, "
-                                  "market, owner, from_ms, to_ms, rate_micros_per_hour, amount_micros) "
-                                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+    TRY(Statement insert,
+        prepare("INSERT OR IGNORE INTO charge (workload, attempt, node, provider, region, instance_type, "
+                "market, owner, from_ms, to_ms, rate_micros_per_hour, amount_micros) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
     for (const ChargeRow& row : rows) {
       insert.bind(row.workload.value).bind(std::int64_t{row.attempt}).bind(row.node.value).bind(row.provider);
       insert.bind(row.region).bind(row.instance_type).bind(row.market).bind(row.owner).bind(row.from.ms);
@@ -280,7 +297,8 @@ Result<std::unique_ptr<Journal>> open_journal(const std::string& path, OpenMode 
                  .source = path};
   }
   if (!exists) { TRY([[maybe_unused]] const Ok made, make_private(path)); }
-  // A reader of a WAL file needs to write its shared memory: read-only means that we change nothing, not the open mode.
+  // A reader of a WAL file needs to write its shared memory: read-only means that we change nothing, not the
+  // open mode.
   const int flags = SQLITE_OPEN_READWRITE | (writes ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX;
   sqlite3* raw = nullptr;
   const int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
@@ -290,7 +308,8 @@ Result<std::unique_ptr<Journal>> open_journal(const std::string& path, OpenMode 
   sqlite3_extended_result_codes(raw, 1);
   sqlite3_busy_timeout(raw, kBusyMs);
   TRY([[maybe_unused]] const Ok modes,
-      execute(raw, writes ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL" : "PRAGMA query_only = 1", path));
+      execute(raw, writes ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL" : "PRAGMA query_only = 1",
+              path));
   TRY(const bool current, is_current(raw, path));
   if (!current) {
     if (!writes) {

@@ -11,8 +11,8 @@ enum class OpenMode {
   read_only,   // for commands that only look: changes nothing; `not_found` when there is no journal yet
 };
 
-/// Opens the journal in WAL mode. Cheap: no check of the whole file. Errors as in core/ports/journal.hpp. Safe with several
-/// processes on one file, and from several threads of one.
+/// Opens the journal in WAL mode. Cheap: no check of the whole file. Errors as in core/ports/journal.hpp.
+/// Safe with several processes on one file, and from several threads of one.
 Result<std::unique_ptr<Journal>> open_journal(const std::string& path, OpenMode mode);
 
 }  // namespace gpubroker

@@ -1,10 +1,11 @@
 #pragma once
-// What the broker and an agent say to each other: files in the attempt's folder on the node, each replaced whole.
+// What the broker and an agent say to each other: files in the attempt's folder on the node, each replaced
+// whole.
 //
 //   <root>/attempts/<n>/spec.json         broker -> agent, once        AgentSpec
 //   <root>/attempts/<n>/secrets.json      broker -> agent, mode 0600   {"NAME": "value"}
-//   <root>/attempts/<n>/workdir.tar       broker -> agent              what to unpack into <root>/workdir, if any
-//   <root>/attempts/<n>/requests/<name>   broker -> agent              AgentRequest; done once per name
+//   <root>/attempts/<n>/workdir.tar       broker -> agent              what to unpack into <root>/workdir, if
+//   any <root>/attempts/<n>/requests/<name>   broker -> agent              AgentRequest; done once per name
 //   <root>/attempts/<n>/report.json       agent -> broker              AgentReport; its heartbeat
 //   <root>/attempts/<n>/output.log[.1]    agent -> broker              "2026-11-24T12:00:00.123Z out text\n"
 //
@@ -26,12 +27,13 @@ inline constexpr int kAgentWireVersion = 1;
 
 /// How a job saves its work (the workload file's `checkpoint:`).
 struct CheckpointSpec {
-  std::string path = {};      // on the node, relative to the workdir or absolute; empty: the job has none
-  std::string store = {};     // "file:///abs/dir" (clouds later); the agent writes below <store>/<workload id>/
-  Millis every{0};            // the agent asks for a checkpoint so often; zero: the job decides
-  int keep = 3;               // committed checkpoints kept
-  std::string signal = {};    // "SIGUSR1": sent to the job's processes to ask for checkpoint-and-stop; empty: none
-  Millis grace{25'000};       // from asking to SIGKILL
+  std::string path = {};   // on the node, relative to the workdir or absolute; empty: the job has none
+  std::string store = {};  // "file:///abs/dir" (clouds later); the agent writes below <store>/<workload id>/
+  Millis every{0};         // the agent asks for a checkpoint so often; zero: the job decides
+  int keep = 3;            // committed checkpoints kept
+  std::string signal =
+      {};                // "SIGUSR1": sent to the job's processes to ask for checkpoint-and-stop; empty: none
+  Millis grace{25'000};  // from asking to SIGKILL
   bool operator==(const CheckpointSpec&) const = default;
 };
 
@@ -46,15 +48,15 @@ struct AgentSpec {
   std::vector<std::string> node_ips = {};  // by rank; its length is the number of nodes
   int gpus_per_node = 0;
   int master_port = 29500;
-  std::map<std::string, std::string> env = {};       // the user's and the fabric's
-  std::vector<std::string> secret_names = {};        // values in secrets.json
-  std::string setup = {};                            // shell text, may be empty
-  std::string run = {};                              // shell text
+  std::map<std::string, std::string> env = {};  // the user's and the fabric's
+  std::vector<std::string> secret_names = {};   // values in secrets.json
+  std::string setup = {};                       // shell text, may be empty
+  std::string run = {};                         // shell text
   CheckpointSpec checkpoint = {};
-  std::optional<CheckpointId> resume = {};           // restore this one before the run
-  std::string notice_path = {};                      // file whose appearance is a preemption notice; relative to the root
-  Instant expires = {};                              // end everything then
-  std::int64_t output_bytes_max = 64 << 20;          // kept on disk, over two files
+  std::optional<CheckpointId> resume = {};  // restore this one before the run
+  std::string notice_path = {};  // file whose appearance is a preemption notice; relative to the root
+  Instant expires = {};          // end everything then
+  std::int64_t output_bytes_max = 64 << 20;  // kept on disk, over two files
   bool operator==(const AgentSpec&) const = default;
 };
 
@@ -72,19 +74,19 @@ struct AgentReport {
   Instant started_at = {};
   std::optional<Instant> run_started_at = {};
   std::optional<Instant> ended_at = {};
-  std::optional<int> exit_code = {};    // of setup or run, whichever ended it
+  std::optional<int> exit_code = {};  // of setup or run, whichever ended it
   std::optional<int> exit_signal = {};
-  std::string reason = {};              // one sentence for a person: "run exited with code 1", "killed: out of memory"
+  std::string reason = {};  // one sentence for a person: "run exited with code 1", "killed: out of memory"
   bool setup_failed = false;
   bool out_of_memory = false;
   bool expired = false;
-  std::int64_t step = -1;               // last step the job said; -1: none
+  std::int64_t step = -1;  // last step the job said; -1: none
   std::optional<Instant> step_at = {};
-  std::string committed = {};           // newest checkpoint committed by this agent: its id
+  std::string committed = {};  // newest checkpoint committed by this agent: its id
   std::int64_t committed_step = -1;
   std::optional<Instant> committed_at = {};
   Millis commit_took{0};
-  std::string checkpoint_error = {};    // of the last commit, if it failed
+  std::string checkpoint_error = {};         // of the last commit, if it failed
   std::optional<Instant> notice_at = {};     // when a notice was seen
   std::optional<Instant> notice_until = {};  // and when the machine goes
   std::vector<std::string> done_requests = {};
@@ -92,7 +94,8 @@ struct AgentReport {
 };
 
 enum class AgentVerb {
-  checkpoint,  // save, commit, and go on when the job can (a job that can only save by stopping is left alone)
+  checkpoint,  // save, commit, and go on when the job can (a job that can only save by stopping is left
+               // alone)
   drain,       // ask for checkpoint-and-stop; after `grace` end the tree; commit what was saved
   kill,        // end the tree at once; commit a whole checkpoint that is already on disk
 };
@@ -106,8 +109,8 @@ struct AgentRequest {
 std::string_view to_string(AgentPhase phase);
 std::string_view to_string(AgentVerb verb);
 
-/// JSON text. Encoding never fails; parsing fails with `internal` for what is not ours, and with `invalid` and a hint
-/// when `wire` is another version.
+/// JSON text. Encoding never fails; parsing fails with `internal` for what is not ours, and with `invalid`
+/// and a hint when `wire` is another version.
 std::string encode_agent_spec(const AgentSpec& spec);
 Result<AgentSpec> parse_agent_spec(std::string_view text);
 std::string encode_agent_report(const AgentReport& report);

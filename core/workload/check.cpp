@@ -19,7 +19,9 @@ Status check_paths(const Task& task, Files& files) {
   if (!task.workdir.empty()) {
     const Result<FileInfo> info = files.stat(task.workdir);
     if (!info.ok()) { return missing("workdir", task.workdir, info.error().message); }
-    if (info.value().type == FileType::file) { return missing("workdir", task.workdir, task.workdir + " is not a folder"); }
+    if (info.value().type == FileType::file) {
+      return missing("workdir", task.workdir, task.workdir + " is not a folder");
+    }
   }
   for (const FileMount& mount : task.file_mounts) {
     const Result<FileInfo> info = files.stat(mount.source);
@@ -41,7 +43,8 @@ Result<std::string> read_secrets_json(const Task& task, Files& files, Processes&
       if (!value) {
         return Error{.kind = ErrorKind::invalid,
                      .message = "the secret " + secret.name + " is not set in the environment",
-                     .hint = "export " + secret.name + "=…, or name a file: secrets: [{name: " + secret.name + ", file: …}]",
+                     .hint = "export " + secret.name + "=…, or name a file: secrets: [{name: " + secret.name +
+                             ", file: …}]",
                      .source = "secrets." + secret.name};
       }
       values[secret.name] = *value;

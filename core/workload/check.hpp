@@ -8,11 +8,12 @@
 
 namespace gpubroker {
 
-/// Looks at the disk for what the task names: the workdir, file mounts and files of secrets. `invalid`, naming the field and the path.
+/// Looks at the disk for what the task names: the workdir, file mounts and files of secrets. `invalid`,
+/// naming the field and the path.
 Status check_paths(const Task& task, Files& files);
 
-/// The values of the task's secrets as the text of secrets.json ({"NAME": "value"}); empty when the task has none. `invalid` for a
-/// missing one, naming the variable or file and how to give it.
+/// The values of the task's secrets as the text of secrets.json ({"NAME": "value"}); empty when the task has
+/// none. `invalid` for a missing one, naming the variable or file and how to give it.
 Result<std::string> read_secrets_json(const Task& task, Files& files, Processes& processes);
 
 }  // namespace gpubroker

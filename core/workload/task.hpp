@@ -34,7 +34,7 @@ struct Task {
   std::vector<ResourceNeed> needs = {ResourceNeed{}};  // any of these …
   bool ordered = false;                                // … in this order of preference, not by price
   int num_nodes = 1;
-  std::string workdir = {};                            // absolute; empty: none
+  std::string workdir = {};  // absolute; empty: none
   std::map<std::string, std::string> envs = {};
   std::vector<SecretNeed> secrets = {};
   std::vector<FileMount> file_mounts = {};
@@ -42,11 +42,12 @@ struct Task {
   std::string setup = {};
   std::string run = {};
   CheckpointSpec checkpoint = {};
-  std::optional<Millis> stall = {};     // no step for so long after the first one: hung, restart from the checkpoint
+  std::optional<Millis> stall =
+      {};  // no step for so long after the first one: hung, restart from the checkpoint
   std::optional<Millis> deadline = {};  // from launch
   std::optional<Money> budget = {};
-  std::optional<Millis> ttl = {};       // machines end so long after launch, come what may
-  int max_restarts = 3;                 // after the job's own failures; losses of machines do not count
+  std::optional<Millis> ttl = {};  // machines end so long after launch, come what may
+  int max_restarts = 3;            // after the job's own failures; losses of machines do not count
   bool operator==(const Task&) const = default;
 };
 
@@ -63,17 +64,18 @@ struct TaskFile {
   std::vector<TaskWarning> warnings = {};
 };
 
-/// Reads a task file, ours or SkyPilot's. `file_name` is for messages ("train.yaml"); relative paths are resolved against
-/// `base_dir`. Fails with `invalid`: source "train.yaml:3:5", the field and the nearest valid name in message and hint.
-/// Does not look at the disk: see check_paths.
+/// Reads a task file, ours or SkyPilot's. `file_name` is for messages ("train.yaml"); relative paths are
+/// resolved against `base_dir`. Fails with `invalid`: source "train.yaml:3:5", the field and the nearest
+/// valid name in message and hint. Does not look at the disk: see check_paths.
 Result<TaskFile> parse_task(std::string_view yaml, const std::string& file_name, const std::string& base_dir);
 
-/// The value a command-line override gives to a field, read by the rules of the file: set_field(task, "budget", "40 USD").
-/// Known: name, gpus, infra, cpus, memory, instance_type, use_spot, region, max_price, deadline, budget, ttl, num_nodes,
-/// env ("A=B"), workdir. Fails with `invalid`, source "--budget".
+/// The value a command-line override gives to a field, read by the rules of the file: set_field(task,
+/// "budget", "40 USD"). Known: name, gpus, infra, cpus, memory, instance_type, use_spot, region, max_price,
+/// deadline, budget, ttl, num_nodes, env ("A=B"), workdir. Fails with `invalid`, source "--budget".
 Status set_field(Task& task, const std::string& field, const std::string& value);
 
-/// JSON text with a version, and back: what the journal and the wire keep. Secrets' values are not part of a task.
+/// JSON text with a version, and back: what the journal and the wire keep. Secrets' values are not part of a
+/// task.
 std::string encode_task(const Task& task);
 Result<Task> decode_task(std::string_view json);
 

@@ -87,14 +87,16 @@ Result<SizeNeed> parse_size(const std::string& text, bool is_memory) {
     rest.pop_back();
   }
   for (const std::string unit : {"gib", "gb", "g"}) {
-    if (is_memory && rest.size() > unit.size() && rest.compare(rest.size() - unit.size(), unit.size(), unit) == 0) {
+    if (is_memory && rest.size() > unit.size() &&
+        rest.compare(rest.size() - unit.size(), unit.size(), unit) == 0) {
       rest.resize(rest.size() - unit.size());
       break;
     }
   }
   const std::optional<std::int64_t> number = parse_int(trim(rest));
   if (!number || *number < 1 || *number > 1'000'000) {
-    return invalid("must be a number like " + std::string(is_memory ? "64, 64+ or 64GB+" : "8 or 8+") + ", not " + text);
+    return invalid("must be a number like " + std::string(is_memory ? "64, 64+ or 64GB+" : "8 or 8+") +
+                   ", not " + text);
   }
   need.amount = is_memory ? *number * 1024 : *number;
   return need;

@@ -20,7 +20,9 @@ std::optional<Millis> optional_ms(const Json& from) {
   return from.is_null() ? std::nullopt : std::optional(Millis{from.get<std::int64_t>()});
 }
 
-Json encode(const SizeNeed& need) { return {{"amount", need.amount}, {"exact", need.exact}}; }
+Json encode(const SizeNeed& need) {
+  return {{"amount", need.amount}, {"exact", need.exact}};
+}
 
 std::optional<SizeNeed> decode_size(const Json& from) {
   if (from.is_null()) { return std::nullopt; }
@@ -38,7 +40,10 @@ Json encode(const ResourceNeed& need) {
   const auto size = [](const SizeNeed& s) { return encode(s); };
   Json choices = Json::array();
   for (const GpuChoice& choice : need.gpu.choices) {
-    choices.push_back({{"model", choice.model}, {"form", choice.form}, {"gib", choice.memory_gib}, {"at_least", choice.at_least}});
+    choices.push_back({{"model", choice.model},
+                       {"form", choice.form},
+                       {"gib", choice.memory_gib},
+                       {"at_least", choice.at_least}});
   }
   return {{"gpus", choices},
           {"gpu_count", need.gpu.count},
@@ -93,7 +98,8 @@ CheckpointSpec decode_checkpoint(const Json& from) {
 
 Result<Task> decode(const Json& from) {
   if (from.at("version").get<int>() != kVersion) {
-    return Error{.kind = ErrorKind::invalid, .message = "a task of another version", .hint = "upgrade this gpubroker"};
+    return Error{
+        .kind = ErrorKind::invalid, .message = "a task of another version", .hint = "upgrade this gpubroker"};
   }
   Task task;
   task.name = from.at("name");
@@ -103,7 +109,9 @@ Result<Task> decode(const Json& from) {
   task.num_nodes = from.at("num_nodes");
   task.workdir = from.at("workdir");
   task.envs = from.at("envs").get<std::map<std::string, std::string>>();
-  for (const Json& secret : from.at("secrets")) { task.secrets.push_back({.name = secret.at("name"), .file = secret.at("file")}); }
+  for (const Json& secret : from.at("secrets")) {
+    task.secrets.push_back({.name = secret.at("name"), .file = secret.at("file")});
+  }
   for (const Json& mount : from.at("file_mounts")) {
     task.file_mounts.push_back({.target = mount.at("target"), .source = mount.at("source")});
   }
@@ -141,13 +149,17 @@ std::string encode_task(const Task& task) {
                {"budget_micros", or_null(task.budget, [](const Money& m) { return m.micros; })},
                {"max_restarts", task.max_restarts}};
   for (const ResourceNeed& need : task.needs) { json["needs"].push_back(encode(need)); }
-  for (const SecretNeed& secret : task.secrets) { json["secrets"].push_back({{"name", secret.name}, {"file", secret.file}}); }
+  for (const SecretNeed& secret : task.secrets) {
+    json["secrets"].push_back({{"name", secret.name}, {"file", secret.file}});
+  }
   for (const FileMount& mount : task.file_mounts) {
     json["file_mounts"].push_back({{"target", mount.target}, {"source", mount.source}});
   }
   return dump_json(json);
 }
 
-Result<Task> decode_task(std::string_view json) { return read_json(json, "task", decode); }
+Result<Task> decode_task(std::string_view json) {
+  return read_json(json, "task", decode);
+}
 
 }  // namespace gpubroker

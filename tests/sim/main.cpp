@@ -22,7 +22,8 @@ struct Totals {
 int show_seed(std::uint64_t seed) {
   const SimResult result = gpubroker::sim::simulate({.seed = seed});
   for (const std::string& line : result.trace) { std::cout << line << '\n'; }
-  std::cout << "seed " << seed << ": " << (result.broken.empty() ? "all invariants held" : result.broken) << '\n';
+  std::cout << "seed " << seed << ": " << (result.broken.empty() ? "all invariants held" : result.broken)
+            << '\n';
   return result.broken.empty() ? 0 : 1;
 }
 
@@ -38,14 +39,16 @@ int run_seeds(std::uint64_t first, std::uint64_t count) {
     totals.virtual_seconds += result.virtual_seconds;
     if (!result.broken.empty()) {
       ++failures;
-      std::cout << "FAILED seed " << seed << ": " << result.broken << "\n  again: gpubroker-sim --seed " << seed << '\n';
+      std::cout << "FAILED seed " << seed << ": " << result.broken << "\n  again: gpubroker-sim --seed "
+                << seed << '\n';
     }
   }
   const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   std::cout << "{\"seeds\":" << count << ",\"failures\":" << failures << ",\"seconds\":" << took
-            << ",\"seeds_per_second\":" << static_cast<double>(count) / took << ",\"attempts\":" << totals.attempts
-            << ",\"crashes\":" << totals.crashes << ",\"succeeded\":" << totals.succeeded
-            << ",\"virtual_hours\":" << totals.virtual_seconds / 3600 << "}\n";
+            << ",\"seeds_per_second\":" << static_cast<double>(count) / took
+            << ",\"attempts\":" << totals.attempts << ",\"crashes\":" << totals.crashes
+            << ",\"succeeded\":" << totals.succeeded << ",\"virtual_hours\":" << totals.virtual_seconds / 3600
+            << "}\n";
   return failures == 0 ? 0 : 1;
 }
 
@@ -57,7 +60,10 @@ int main(int argc, char** argv) {
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string flag = argv[i];
     const auto value = gpubroker::parse_int(argv[i + 1]);
-    if (!value || *value < 0) { std::cerr << "gpubroker-sim: " << flag << " takes a number\n"; return 2; }
+    if (!value || *value < 0) {
+      std::cerr << "gpubroker-sim: " << flag << " takes a number\n";
+      return 2;
+    }
     if (flag == "--seed") { return show_seed(static_cast<std::uint64_t>(*value)); }
     if (flag == "--seeds") { count = static_cast<std::uint64_t>(*value); }
     if (flag == "--first") { first = static_cast<std::uint64_t>(*value); }

@@ -38,7 +38,8 @@ Result<std::int64_t> MemoryJournal::append(const JournalBatch& given, const std:
   return last_;
 }
 
-Result<std::vector<JournalRow>> MemoryJournal::read(const WorkloadId& workload, std::int64_t after, std::size_t limit) {
+Result<std::vector<JournalRow>> MemoryJournal::read(const WorkloadId& workload, std::int64_t after,
+                                                    std::size_t limit) {
   std::vector<JournalRow> found;
   if (workload.value.empty()) {
     const auto from = std::upper_bound(rows_.begin(), rows_.end(), after,
@@ -80,7 +81,8 @@ Status MemoryJournal::replace_projections(const std::vector<WorkloadRow>& worklo
 Result<Lease> MemoryJournal::take_lease(const std::string& holder, Instant now, Millis length) {
   const bool ours = lease_ && lease_->holder == holder;
   if (lease_ && !ours && lease_->until > now) {
-    return Error{.kind = ErrorKind::conflict, .message = "supervisor " + lease_->holder + " works", .code = "lease"};
+    return Error{
+        .kind = ErrorKind::conflict, .message = "supervisor " + lease_->holder + " works", .code = "lease"};
   }
   const std::int64_t fence = lease_ ? lease_->fence + (ours ? 0 : 1) : 1;
   lease_ = Lease{.holder = holder, .fence = fence, .until = now + length};

@@ -1,8 +1,8 @@
-#include "tests/sim/simulate.hpp"
-
 #include <string>
 
 #include <doctest/doctest.h>
+
+#include "tests/sim/simulate.hpp"
 
 namespace gpubroker::sim {
 namespace {
@@ -46,9 +46,10 @@ TEST_CASE("planted bugs are found") {
     std::string name;
     Plant plant;
   };
-  for (const Case& c : {Case{"missing intent", Plant::missing_intent}, Case{"double create", Plant::double_create},
-                        Case{"lost terminate", Plant::lost_terminate}, Case{"torn commit accepted", Plant::torn_commit},
-                        Case{"charge dropped", Plant::dropped_charge}}) {
+  for (const Case& c :
+       {Case{"missing intent", Plant::missing_intent}, Case{"double create", Plant::double_create},
+        Case{"lost terminate", Plant::lost_terminate}, Case{"torn commit accepted", Plant::torn_commit},
+        Case{"charge dropped", Plant::dropped_charge}}) {
     CAPTURE(c.name);
     bool found = false;
     for (std::uint64_t seed = 1; seed <= 100 && !found; ++seed) {

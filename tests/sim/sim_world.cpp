@@ -14,10 +14,15 @@ constexpr Millis kDrain = seconds{2};  // from asking to all ranks stopped
 constexpr Millis kNotice = seconds{30};
 
 Error lost(bool maybe_applied) {
-  return {.kind = ErrorKind::network, .message = "response lost", .source = "sim", .maybe_applied = maybe_applied};
+  return {.kind = ErrorKind::network,
+          .message = "response lost",
+          .source = "sim",
+          .maybe_applied = maybe_applied};
 }
 
-bool is_alive(const Machine& machine) { return machine.view.state != NodeState::ended; }
+bool is_alive(const Machine& machine) {
+  return machine.view.state != NodeState::ended;
+}
 
 }  // namespace
 
@@ -33,13 +38,15 @@ std::int64_t Dice::below(std::int64_t limit) {
   return static_cast<std::int64_t>(next() % static_cast<std::uint64_t>(limit));
 }
 
-bool Dice::chance(int per_mille) { return per_mille > 0 && below(1000) < per_mille; }
+bool Dice::chance(int per_mille) {
+  return per_mille > 0 && below(1000) < per_mille;
+}
 
 void World::say(const std::string& line) {
   trace.push_back(format_duration(now - began) + "  " + line);
 }
 
-// --- what is sold -----------------------------------------------------------------------------------------------
+// --- what is sold ---
 
 std::vector<PricePoint> World::prices(const OfferKey& key) const {
   const std::int64_t base = key.market == Market::spot ? 700'000 : 2'000'003;
@@ -65,7 +72,8 @@ std::vector<Offer> World::offers() const {
       for (const PricePoint& point : prices(offer.key)) {
         if (point.at <= now) { offer.price = point.price; }
       }
-      offer.billing = market == Market::spot ? BillingRule{seconds{1}, minutes{1}} : BillingRule{seconds{60}, {}};
+      offer.billing =
+          market == Market::spot ? BillingRule{seconds{1}, minutes{1}} : BillingRule{seconds{60}, {}};
       offer.learnt_at = now;
       offer.source = "sim";
       all.push_back(offer);
@@ -88,7 +96,7 @@ int World::free_slots(const OfferKey& key) const {
   return capacity;
 }
 
-// --- machines ---------------------------------------------------------------------------------------------------
+// --- machines ---
 
 std::vector<const Machine*> World::alive() const {
   std::vector<const Machine*> all;
@@ -115,7 +123,8 @@ Result<std::vector<NodeView>> World::book(const GangRequest& request) {
     const bool taken = request.offer.key.market == Market::spot && dice.chance(600);
     const bool with_notice = dice.chance(500);
     const Millis life = seconds{20 + dice.below(400)};
-    const std::int64_t only = dice.chance(500) ? dice.below(request.nodes) : -1;  // one machine, or all of them
+    const std::int64_t only =
+        dice.chance(500) ? dice.below(request.nodes) : -1;  // one machine, or all of them
     for (int i = 0; i < request.nodes; ++i) {
       Machine machine;
       machine.view.id = {"sim/m" + std::to_string(next_machine++)};
@@ -212,14 +221,15 @@ std::vector<BillLine> World::bill() const {
   return lines;
 }
 
-// --- time -------------------------------------------------------------------------------------------------------
+// --- time ---
 
 void World::commit(const Gang& gang, Machine& leader, std::int64_t step) {
   SimAgent& agent = *leader.agent;
   if (agent.committed >= step || step <= 0) { return; }
   // Now and then an upload is torn: pieces are there, the manifest is not whole. It must never be offered.
   if (dice.chance(weather.lost_before > 0 ? 250 : 0)) {
-    checkpoints[agent.spec.workload].push_back({.step = step + 7, .attempt = agent.spec.attempt, .whole = false});
+    checkpoints[agent.spec.workload].push_back(
+        {.step = step + 7, .attempt = agent.spec.attempt, .whole = false});
   }
   checkpoints[agent.spec.workload].push_back({.step = step, .attempt = agent.spec.attempt});
   agent.committed = step;
@@ -250,7 +260,9 @@ void World::advance_gang(Gang& gang) {
       machine.view.notice_until = machine.dies_at;
       if (machine.agent && !machine.agent->drain_at) { machine.agent->drain_at = now + kDrain; }
     }
-    if (machine.dies_at && now >= *machine.dies_at) { end_machine(machine, *machine.dies_at, machine.dies_why); }
+    if (machine.dies_at && now >= *machine.dies_at) {
+      end_machine(machine, *machine.dies_at, machine.dies_why);
+    }
     if (is_alive(machine) && now >= machine.view.tags.expires) { end_machine(machine, now, "expired"); }
   }
   const bool together =
@@ -272,7 +284,8 @@ void World::advance_gang(Gang& gang) {
   const std::int64_t wanted = steps_wanted[leader.spec.workload];
   std::int64_t resumed = 0;
   if (leader.spec.resume) { resumed = std::stoll(leader.spec.resume->value); }
-  const std::int64_t step = std::min(wanted, resumed + std::max<std::int64_t>((until - began_at).count(), 0) / 1'000);
+  const std::int64_t step =
+      std::min(wanted, resumed + std::max<std::int64_t>((until - began_at).count(), 0) / 1'000);
   gang.step = std::max(gang.step, step);
   gang.done = gang.step >= wanted;
   commit(gang, gang.machines.front(), gang.done ? gang.step : gang.step / kSaveEvery * kSaveEvery);
@@ -280,7 +293,8 @@ void World::advance_gang(Gang& gang) {
 }
 
 void World::advance(Instant to) {
-  // A second at a time near events would be exact; in pieces of at most two seconds nothing can overtake a drain.
+  // A second at a time near events would be exact; in pieces of at most two seconds nothing can overtake a
+  // drain.
   while (now < to) {
     now = std::min(now + seconds{2}, to);
     for (auto& [token, gang] : gangs) {
@@ -303,13 +317,15 @@ World::Luck World::draw() {
   return Luck::fine;
 }
 
-// --- agents -----------------------------------------------------------------------------------------------------
+// --- agents ---
 
 Status World::start_agent(Machine& machine, const std::string& spec_text) {
   TRY(AgentSpec spec, parse_agent_spec(spec_text));
   if (machine.agent) { return Ok{}; }  // a second agent leaves at once
   const Gang& gang = gangs[machine.view.token];
-  if (static_cast<int>(spec.node_ips.size()) != gang.nodes) { broken = "an agent was started in a gang that is not whole"; }
+  if (static_cast<int>(spec.node_ips.size()) != gang.nodes) {
+    broken = "an agent was started in a gang that is not whole";
+  }
   std::int64_t best = -1;
   for (const StoredCheckpoint& stored : checkpoints[spec.workload]) {
     if (stored.whole) { best = std::max(best, stored.step); }
@@ -318,10 +334,11 @@ Status World::start_agent(Machine& machine, const std::string& spec_text) {
   const auto is_it = [&](const StoredCheckpoint& stored) { return stored.whole && stored.step == resumed; };
   const std::vector<StoredCheckpoint>& all = checkpoints[spec.workload];
   if (resumed >= 0 && std::none_of(all.begin(), all.end(), is_it)) {
-    broken = spec.workload.value + " resumes from step " + std::to_string(resumed) + ", which is no whole checkpoint";
+    broken = spec.workload.value + " resumes from step " + std::to_string(resumed) +
+             ", which is no whole checkpoint";
   } else if (resumed < best && machine.view.index == 0 && gang.step < 0) {
-    broken = spec.workload.value + " goes back to step " + std::to_string(resumed) + " behind the committed " +
-             std::to_string(best);
+    broken = spec.workload.value + " goes back to step " + std::to_string(resumed) +
+             " behind the committed " + std::to_string(best);
   }
   for (const auto& [token, other] : gangs) {
     for (const Machine& mate : other.machines) {
@@ -372,19 +389,21 @@ std::string World::report_of(const Machine& machine) const {
   return encode_agent_report(report);
 }
 
-// --- the provider -----------------------------------------------------------------------------------------------
+// --- the provider ---
 
 namespace {
 
 /// What the caller hears of a call that was not fine; nothing: do it and answer.
 std::optional<Error> bad_answer(World::Luck luck) {
   switch (luck) {
-    case World::Luck::fine: return std::nullopt;
+    case World::Luck::fine:
+      return std::nullopt;
     case World::Luck::throttled:
       return Error{.kind = ErrorKind::throttled, .message = "slow down", .retry_after = seconds{3}};
     case World::Luck::lost_before:
     case World::Luck::lost_after:
-    case World::Luck::late: return lost(/*maybe_applied=*/true);
+    case World::Luck::late:
+      return lost(/*maybe_applied=*/true);
   }
   return std::nullopt;
 }
@@ -396,7 +415,8 @@ Result<std::vector<Offer>> SimProvider::offers() {
   return world_.offers();
 }
 
-Result<std::vector<PricePoint>> SimProvider::price_history(const OfferKey& key, Instant /*from*/, Instant to) {
+Result<std::vector<PricePoint>> SimProvider::price_history(const OfferKey& key, Instant /*from*/,
+                                                           Instant to) {
   if (std::optional<Error> error = bad_answer(world_.draw())) { return *error; }
   std::vector<PricePoint> points = world_.prices(key);
   points.erase(std::remove_if(points.begin(), points.end(), [&](const PricePoint& p) { return p.at > to; }),
@@ -428,7 +448,8 @@ Status SimProvider::terminate(const std::vector<NodeId>& nodes) {
   return world_.end(nodes, "terminated");
 }
 
-Status SimProvider::put(const NodeAddress& node, const std::string& path, std::string_view bytes, int /*mode*/) {
+Status SimProvider::put(const NodeAddress& node, const std::string& path, std::string_view bytes,
+                        int /*mode*/) {
   const World::Luck luck = world_.draw();
   Machine* const machine = world_.find(node.id);
   if (machine == nullptr || machine->view.state != NodeState::running) { return lost(false); }
@@ -441,12 +462,13 @@ Status SimProvider::put(const NodeAddress& node, const std::string& path, std::s
   return Ok{};
 }
 
-Status SimProvider::put_file(const NodeAddress& node, const std::string& path, const std::string& /*local_path*/) {
+Status SimProvider::put_file(const NodeAddress& node, const std::string& path,
+                             const std::string& /*local_path*/) {
   return put(node, path, "archive", 0600);
 }
 
-Result<std::string> SimProvider::get(const NodeAddress& node, const std::string& path, std::int64_t /*offset*/,
-                                     std::int64_t /*max*/) {
+Result<std::string> SimProvider::get(const NodeAddress& node, const std::string& path,
+                                     std::int64_t /*offset*/, std::int64_t /*max*/) {
   Machine* const machine = world_.find(node.id);
   if (machine == nullptr || machine->view.state != NodeState::running || world_.draw() != World::Luck::fine) {
     return lost(false);
@@ -457,11 +479,13 @@ Result<std::string> SimProvider::get(const NodeAddress& node, const std::string&
   return world_.report_of(*machine);
 }
 
-Result<CommandResult> SimProvider::run(const NodeAddress& /*node*/, const Command& /*command*/, Millis /*timeout*/) {
+Result<CommandResult> SimProvider::run(const NodeAddress& /*node*/, const Command& /*command*/,
+                                       Millis /*timeout*/) {
   return CommandResult{.exit = {.code = 0}};
 }
 
-Status SimProvider::start(const NodeAddress& node, const Command& command, const std::string& /*output_path*/) {
+Status SimProvider::start(const NodeAddress& node, const Command& command,
+                          const std::string& /*output_path*/) {
   const World::Luck luck = world_.draw();
   Machine* const machine = world_.find(node.id);
   if (machine == nullptr || machine->view.state != NodeState::running) { return lost(false); }

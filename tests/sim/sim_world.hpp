@@ -1,6 +1,6 @@
 #pragma once
-// A simulated world under a virtual clock: clouds with machines and a bill, agents with jobs, a checkpoint store. Everything
-// that happens follows from one seed.
+// A simulated world under a virtual clock: clouds with machines and a bill, agents with jobs, a checkpoint
+// store. Everything that happens follows from one seed.
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -32,11 +32,11 @@ struct Weather {
   int lost_after = 0;   // it was done; the answer is lost
   int late = 0;         // it is done up to 45 s later; no answer
   int throttled = 0;
-  int twice = 0;        // a task runs twice: duplicated deed and answer
-  int delayed = 0;      // a task waits for a later turn
-  int disk_full = 0;    // an append of the journal is refused
-  int crash = 0;        // per step: the supervisor dies
-  int clock_jump = 0;   // per step
+  int twice = 0;       // a task runs twice: duplicated deed and answer
+  int delayed = 0;     // a task waits for a later turn
+  int disk_full = 0;   // an append of the journal is refused
+  int crash = 0;       // per step: the supervisor dies
+  int clock_jump = 0;  // per step
 };
 
 struct SimAgent {
@@ -102,7 +102,8 @@ class World {
   Status start_agent(Machine& machine, const std::string& spec_text);
   void ask_agent(Machine& machine, const std::string& name, const std::string& text);
   std::string report_of(const Machine& machine) const;
-  /// What the clouds bill, computed on its own: piece by piece, in whole numbers of micro-dollar-milliseconds.
+  /// What the clouds bill, computed on its own: piece by piece, in whole numbers of
+  /// micro-dollar-milliseconds.
   std::vector<BillLine> bill() const;
 
   [[nodiscard]] std::vector<const Machine*> alive() const;
@@ -131,7 +132,11 @@ class World {
 };
 
 /// The world as a provider: the same interfaces as the clouds, with lost, late and repeated answers.
-class SimProvider final : public Provider, public PriceSource, public Provisioner, public NodeChannel, public OfferSource {
+class SimProvider final : public Provider,
+                          public PriceSource,
+                          public Provisioner,
+                          public NodeChannel,
+                          public OfferSource {
  public:
   explicit SimProvider(World& world) : world_(world) {}
   [[nodiscard]] std::string name() const override { return "sim"; }
@@ -147,7 +152,8 @@ class SimProvider final : public Provider, public PriceSource, public Provisione
   Status terminate(const std::vector<NodeId>& nodes) override;
   Status put(const NodeAddress& node, const std::string& path, std::string_view bytes, int mode) override;
   Status put_file(const NodeAddress& node, const std::string& path, const std::string& local_path) override;
-  Result<std::string> get(const NodeAddress& node, const std::string& path, std::int64_t offset, std::int64_t max) override;
+  Result<std::string> get(const NodeAddress& node, const std::string& path, std::int64_t offset,
+                          std::int64_t max) override;
   Result<CommandResult> run(const NodeAddress& node, const Command& command, Millis timeout) override;
   Status start(const NodeAddress& node, const Command& command, const std::string& output_path) override;
 

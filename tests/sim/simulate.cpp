@@ -92,14 +92,15 @@ class Run {
   }
 
  private:
-  // --- making ---------------------------------------------------------------------------------------------------
+  // --- making ---
 
   void plant() {
     journal_.tamper = [this](JournalBatch& batch) {
       if (options_.plant == Plant::missing_intent) {
         batch.rows.erase(std::remove_if(batch.rows.begin(), batch.rows.end(),
                                         [](const JournalRow& row) {
-                                          return row.kind == "intent" && row.token.find("/create") != std::string::npos;
+                                          return row.kind == "intent" &&
+                                                 row.token.find("/create") != std::string::npos;
                                         }),
                          batch.rows.end());
       }
@@ -174,7 +175,9 @@ class Run {
   }
 
   Result<std::optional<SupervisorParts::Found>> newest(const WorkloadId& id) {
-    if (world_.draw() != World::Luck::fine) { return Error{.kind = ErrorKind::network, .message = "store is away"}; }
+    if (world_.draw() != World::Luck::fine) {
+      return Error{.kind = ErrorKind::network, .message = "store is away"};
+    }
     const StoredCheckpoint* best = nullptr;
     for (const StoredCheckpoint& stored : world_.checkpoints[id]) {
       if (!stored.whole && options_.plant != Plant::torn_commit) { continue; }
@@ -184,7 +187,7 @@ class Run {
     return std::optional(SupervisorParts::Found{.id = {std::to_string(best->step)}, .step = best->step});
   }
 
-  // --- living ---------------------------------------------------------------------------------------------------
+  // --- living ---
 
   void calm_down() {
     calm_ = true;
@@ -280,7 +283,7 @@ class Run {
     }
   }
 
-  // --- judging --------------------------------------------------------------------------------------------------
+  // --- judging ---
 
   /// The state of every workload, folded here from the journal as any other reader would.
   void follow() {
@@ -303,7 +306,9 @@ class Run {
                    std::string(to_string(phase->to)) + ": " + phase->reason);
       }
       followed_ = row.seq;
-      for (const char c : row.body) { result_.digest = (result_.digest ^ static_cast<unsigned char>(c)) * 1099511628211ULL; }
+      for (const char c : row.body) {
+        result_.digest = (result_.digest ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+      }
     }
   }
 
@@ -327,7 +332,8 @@ class Run {
       if (attempt.token == machine.view.token) { own = &attempt; }
     }
     if (own == nullptr) {
-      result_.broken = "a machine without an intent: " + machine.view.id.value + " of " + machine.view.token.value;
+      result_.broken =
+          "a machine without an intent: " + machine.view.id.value + " of " + machine.view.token.value;
     } else if (open > 2 || (open == 2 && state.phase != Phase::migrating && state.phase != Phase::stopping &&
                             state.phase != Phase::recovering && state.phase != Phase::starting)) {
       result_.broken = state.id.value + " has " + std::to_string(open) + " gangs while " +
@@ -363,10 +369,13 @@ class Run {
     }
     check_ledger();
     for (const auto& [id, state] : truth_) {
-      const bool done = std::any_of(world_.gangs.begin(), world_.gangs.end(), [&, own = id](const auto& entry) {
-        return entry.second.done && entry.second.machines.front().view.tags.workload == own;
-      });
-      if (state.phase == Phase::succeeded && !done) { result_.broken = id.value + " succeeded, but its job is not done"; }
+      const bool done =
+          std::any_of(world_.gangs.begin(), world_.gangs.end(), [&, own = id](const auto& entry) {
+            return entry.second.done && entry.second.machines.front().view.tags.workload == own;
+          });
+      if (state.phase == Phase::succeeded && !done) {
+        result_.broken = id.value + " succeeded, but its job is not done";
+      }
       if (state.phase == Phase::failed) { result_.broken = id.value + " failed: " + state.reason; }
       result_.succeeded += state.phase == Phase::succeeded ? 1 : 0;
     }
@@ -385,7 +394,8 @@ class Run {
       const Money ours = ledger[line.node];
       ledger.erase(line.node);
       if (ours != line.amount) {
-        result_.broken = line.node.value + ": the ledger says " + format_money(ours) + ", the bill " + format_money(line.amount);
+        result_.broken = line.node.value + ": the ledger says " + format_money(ours) + ", the bill " +
+                         format_money(line.amount);
       }
     }
     if (!ledger.empty()) { result_.broken = "the ledger charges a machine that is not on the bill"; }
@@ -417,6 +427,8 @@ class Run {
 
 }  // namespace
 
-SimResult simulate(const SimOptions& options) { return Run(options).go(); }
+SimResult simulate(const SimOptions& options) {
+  return Run(options).go();
+}
 
 }  // namespace gpubroker::sim

@@ -23,7 +23,8 @@ struct SimResult {
   std::int64_t virtual_seconds = 0;
 };
 
-/// Runs the whole broker in a world made from the seed: first storm, then calm, and then everything must have come to a good end.
+/// Runs the whole broker in a world made from the seed: first storm, then calm, and then everything must have
+/// come to a good end.
 SimResult simulate(const SimOptions& options);
 
 }  // namespace gpubroker::sim
