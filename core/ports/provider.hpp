@@ -89,6 +89,17 @@ class Startable {
   virtual Status start(const NodeId& node) = 0;
 };
 
+/// Clouds that take a machine back on request as they do on their own (AWS FIS, Azure simulateEviction,
+/// local): for rehearsals.
+class Preemptible {
+ public:
+  virtual ~Preemptible() = default;
+  /// Takes the machines away `notice` from now and announces it; zero: at once, without a word. The ended are
+  /// left alone; a machine that is to go earlier goes earlier. Errors: `not_found` for a machine that never
+  /// was.
+  virtual Status preempt(const std::vector<NodeId>& nodes, Millis notice) = 0;
+};
+
 /// A cloud. Abilities that not all clouds have are asked for and may be null.
 class Provider {
  public:
@@ -98,6 +109,7 @@ class Provider {
   virtual Provisioner& provisioner() = 0;
   virtual NodeChannel& channel() = 0;
   virtual Startable* startable() { return nullptr; }
+  virtual Preemptible* preemptible() { return nullptr; }
   /// How often its machines are worth looking at.
   [[nodiscard]] virtual Millis poll_interval() const = 0;
 };

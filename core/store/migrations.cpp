@@ -33,9 +33,7 @@ CREATE TABLE lease (
   return kAll;
 }
 
-namespace {
-
-Result<std::int64_t> version_of(sqlite3* database, const std::string& path) {
+Result<std::int64_t> schema_version(sqlite3* database, const std::string& path) {
   TRY(Statement statement, Statement::prepare(database, "PRAGMA user_version", path));
   TRY([[maybe_unused]] const bool row, statement.step());
   const std::int64_t version = statement.integer(0);
@@ -51,17 +49,10 @@ Result<std::int64_t> version_of(sqlite3* database, const std::string& path) {
   return version;
 }
 
-}  // namespace
-
-Result<bool> is_current(sqlite3* database, const std::string& path) {
-  TRY(const std::int64_t version, version_of(database, path));
-  return version == static_cast<std::int64_t>(migrations().size());
-}
-
 Status migrate(sqlite3* database, const std::string& path) {
   TRY(Transaction transaction, Transaction::begin(database, path));
   TRY(const std::int64_t version,
-      version_of(database, path));  // again, inside: another process may have been quicker
+      schema_version(database, path));  // again, inside: another process may have been quicker
   const std::vector<Migration>& all = migrations();
   for (auto at = static_cast<std::size_t>(version); at < all.size(); ++at) {
     TRY([[maybe_unused]] const Ok done, execute(database, all[at].sql, path));

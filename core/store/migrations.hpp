@@ -20,7 +20,8 @@ const std::vector<Migration>& migrations();
 /// program.
 Status migrate(sqlite3* database, const std::string& path);
 
-/// Whether the file has the newest schema; `invalid` when it is newer than this program.
-Result<bool> is_current(sqlite3* database, const std::string& path);
+/// The file's schema: 0 while it is being made, migrations().size() when it is up to date; `invalid` when it
+/// is newer than this program.
+Result<std::int64_t> schema_version(sqlite3* database, const std::string& path);
 
 }  // namespace gpubroker

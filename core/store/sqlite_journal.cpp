@@ -284,18 +284,20 @@ Status make_private(const std::string& path) {
   return Ok{};
 }
 
+Error no_journal_yet(const std::string& path) {
+  return {.kind = ErrorKind::not_found,
+          .message = "there is no journal at " + path + " yet",
+          .hint = "`gpubroker launch` makes it",
+          .source = path};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Journal>> open_journal(const std::string& path, OpenMode mode) {
   const bool writes = mode == OpenMode::read_write;
   std::error_code failed;
   const bool exists = std::filesystem::exists(path, failed);
-  if (!exists && !writes) {
-    return Error{.kind = ErrorKind::not_found,
-                 .message = "there is no journal at " + path + " yet",
-                 .hint = "`gpubroker launch` makes it",
-                 .source = path};
-  }
+  if (!exists && !writes) { return no_journal_yet(path); }
   if (!exists) { TRY([[maybe_unused]] const Ok made, make_private(path)); }
   // A reader of a WAL file needs to write its shared memory: read-only means that we change nothing, not the
   // open mode.
@@ -310,8 +312,9 @@ Result<std::unique_ptr<Journal>> open_journal(const std::string& path, OpenMode 
   TRY([[maybe_unused]] const Ok modes,
       execute(raw, writes ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL" : "PRAGMA query_only = 1",
               path));
-  TRY(const bool current, is_current(raw, path));
-  if (!current) {
+  TRY(const std::int64_t version, schema_version(raw, path));
+  if (version != static_cast<std::int64_t>(migrations().size())) {
+    if (!writes && version == 0) { return no_journal_yet(path); }  // a launch is making it just now
     if (!writes) {
       return Error{.kind = ErrorKind::invalid,
                    .message = path + " has an older schema",

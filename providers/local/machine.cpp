@@ -5,6 +5,7 @@
 
 #include "core/base/text.hpp"
 #include "core/wire/agent_wire.hpp"
+#include "core/wire/json.hpp"
 #include "providers/local/records.hpp"
 
 namespace gpubroker::local {
@@ -40,6 +41,16 @@ Status take_machine(const MachineParts& parts, const MachineOptions& options, co
 Status give_notice(const MachineParts& parts, const MachineOptions& options) {
   return parts.files.write_atomic(options.root + "/notice.json", encode_notice(*options.preempt_at), 0644,
                                   /*durable=*/false);
+}
+
+/// What the cloud has decided since the machine was started.
+void take_order(const MachineParts& parts, MachineOptions& options) {
+  const Result<std::string> text = parts.files.read(options.root + "/" + std::string(kPreemptFile));
+  if (!text.ok()) { return; }
+  const Result<PreemptOrder> order = parse_preempt(text.value());
+  if (!order.ok()) { return; }
+  options.preempt_at = order.value().at;
+  options.notice = order.value().notice;
 }
 
 std::optional<Instant> parse_instant(const std::string& text) {
@@ -107,17 +118,33 @@ Status end_processes(Clock& clock, Processes& processes, const NodeId& node) {
   }
 }
 
-Status run_local_machine(MachineParts parts, const MachineOptions& options) {
-  std::optional<Instant> notice_at;
-  if (options.preempt_at && options.notice > Millis{0}) { notice_at = *options.preempt_at - options.notice; }
+std::string encode_preempt(const PreemptOrder& order) {
+  return dump_json({{"at_ms", order.at.ms}, {"notice_ms", order.notice.count()}});
+}
+
+Result<PreemptOrder> parse_preempt(std::string_view text) {
+  return read_json(text, kPreemptFile, [](const Json& json) -> Result<PreemptOrder> {
+    return PreemptOrder{.at = {whole<std::int64_t>(json.at("at_ms"))},
+                        .notice = Millis{whole<std::int64_t>(json.at("notice_ms"))}};
+  });
+}
+
+Status run_local_machine(MachineParts parts, const MachineOptions& started) {
+  MachineOptions options = started;
+  bool has_notice = false;
   while (parts.files.stat(options.root).ok()) {
+    take_order(parts, options);
     const Instant now = parts.clock.now();
     if (options.preempt_at && now >= *options.preempt_at) {
       return take_machine(parts, options, "preempted");
     }
     if (options.expires && now >= *options.expires) { return take_machine(parts, options, "expired"); }
+    std::optional<Instant> notice_at;
+    if (options.preempt_at && options.notice > Millis{0} && !has_notice) {
+      notice_at = *options.preempt_at - options.notice;
+    }
     // A notice that cannot be written (disk full) is tried again at the next look.
-    if (notice_at && now >= *notice_at && give_notice(parts, options).ok()) { notice_at.reset(); }
+    if (notice_at && now >= *notice_at) { has_notice = give_notice(parts, options).ok(); }
     Instant next = now + kLook;
     for (const std::optional<Instant>& at : {notice_at, options.preempt_at, options.expires}) {
       if (at && *at > now) { next = std::min(next, *at); }

@@ -32,6 +32,16 @@ struct MachineParts {
 std::vector<std::string> machine_arguments(const MachineOptions& options);
 Result<MachineOptions> parse_machine_arguments(const std::vector<std::string>& arguments);
 
+/// <root>/preempt.json: the cloud has decided on this machine's end after it was started
+/// (LocalProvider::preempt).
+inline constexpr std::string_view kPreemptFile = "preempt.json";
+struct PreemptOrder {
+  Instant at = {};
+  Millis notice{0};
+};
+std::string encode_preempt(const PreemptOrder& order);
+Result<PreemptOrder> parse_preempt(std::string_view text);
+
 /// The process that is a local node: `gpubroker local-machine <arguments>`. It gives the notice, takes the
 /// machine at preempt_at or at its death date with everything that runs on it, wipes its disk and returns. It
 /// also returns when its root is gone: then the cloud has ended it. The cloud may be away all the while.

@@ -118,6 +118,32 @@ Status LocalProvider::terminate(const std::vector<NodeId>& nodes) {
   return Ok{};
 }
 
+/// The order comes before the books: after a crash in between the machine goes all the same and says why.
+Status LocalProvider::preempt(const std::vector<NodeId>& nodes, Millis notice) {
+  TRY(Session session, open());
+  for (const NodeId& id : nodes) {
+    const auto node = std::find_if(session.record.nodes.begin(), session.record.nodes.end(),
+                                   [&id](const NodeRecord& one) { return one.id == id; });
+    if (node == session.record.nodes.end()) {
+      return Error{.kind = ErrorKind::not_found,
+                   .message = "no machine is called " + id.value,
+                   .source = "local preempt"};
+    }
+    const Instant at = session.now + notice;
+    if (node->ended_at || (node->preempt_at && *node->preempt_at <= at)) { continue; }
+    if (Status s = parts_.files.write_atomic(root_of(*node) + "/" + std::string(kPreemptFile),
+                                             encode_preempt({.at = at, .notice = notice}), 0644,
+                                             /*durable=*/false);
+        !s.ok()) {
+      return s;
+    }
+    node->preempt_at = at;
+    node->notice = notice;
+    session.is_changed = true;
+  }
+  return close(session);
+}
+
 /// Lock, read, notice what has ended, live by the scenario that was asked for.
 Result<LocalProvider::Session> LocalProvider::open() {
   Session session;

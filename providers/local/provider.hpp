@@ -38,7 +38,7 @@ struct LocalConfig {
 
 /// This machine as a cloud: its nodes are process groups, its books are a file. Any number of processes may
 /// use one folder at once. Safe from several threads.
-class LocalProvider : public Provider, private PriceSource, private Provisioner {
+class LocalProvider : public Provider, private PriceSource, private Provisioner, private Preemptible {
  public:
   /// Fails with `invalid` for a scenario file that cannot be read.
   static Result<std::unique_ptr<Provider>> make(LocalParts parts, LocalConfig config);
@@ -47,6 +47,7 @@ class LocalProvider : public Provider, private PriceSource, private Provisioner 
   PriceSource& prices() override { return *this; }
   Provisioner& provisioner() override { return *this; }
   NodeChannel& channel() override { return channel_; }
+  Preemptible* preemptible() override { return this; }
   [[nodiscard]] Millis poll_interval() const override { return poll_interval_; }
 
  private:
@@ -67,6 +68,7 @@ class LocalProvider : public Provider, private PriceSource, private Provisioner 
   Result<std::vector<NodeView>> ensure_gang(const GangRequest& request) override;
   Result<std::vector<NodeView>> list() override;
   Status terminate(const std::vector<NodeId>& nodes) override;
+  Status preempt(const std::vector<NodeId>& nodes, Millis notice) override;
 
   Result<Session> open();
   Result<Session> begin(CloudCall call, const std::vector<NodeId>& nodes, std::set<std::string> regions,

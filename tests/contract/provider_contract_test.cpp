@@ -302,6 +302,31 @@ void check_preemption(ContractWorld& world, Millis life, Millis notice) {
   }
 }
 
+void check_preemption_on_request(ContractWorld& world, Millis notice) {
+  Preemptible* const preemptible = world.provider().preemptible();
+  if (preemptible == nullptr) { return; }  // this cloud takes machines only when it likes
+  ensure(world, gang_of(world, "t1", 2, Market::on_demand));
+  const std::vector<NodeView> nodes = wait_for(world, NodeState::running);
+  const Instant asked = world.clock().now();
+  REQUIRE(preemptible->preempt({nodes[1].id}, notice).ok());
+  REQUIRE(preemptible->preempt({nodes[1].id}, notice + Millis{60'000}).ok());  // a later end changes nothing
+  bool was_told = false;
+  const Millis deadline = world.clock().monotonic() + kSoon;
+  for (NodeView now = nodes[1]; now.state != NodeState::ended; now = list(world).at(1)) {
+    REQUIRE(world.clock().monotonic() < deadline);
+    was_told = was_told || now.notice_until.has_value();
+    world.clock().sleep_until(world.clock().now() + Millis{5});
+  }
+  CHECK(was_told == (notice > Millis{0}));
+  const std::vector<NodeView> after = list(world);
+  CHECK(after[0].state == NodeState::running);
+  CHECK(after[1].end_reason == "preempted");
+  CHECK(*after[1].ended_at >= asked + notice);
+  CHECK(world.count_processes(nodes[1].id) == 0);
+  CHECK(preemptible->preempt({nodes[1].id}, notice).ok());
+  CHECK(preemptible->preempt({NodeId{"nobody/n1"}}, notice).error().kind == ErrorKind::not_found);
+}
+
 void check_host_failure(ContractWorld& world) {
   ensure(world, gang_of(world, "t1", 2));
   const std::vector<NodeView> nodes = wait_for(world, NodeState::running);
@@ -390,11 +415,19 @@ std::vector<Check> checks() {
       {"preemption with notice",
        {.spot_life = Millis{600}, .notice = Millis{400}},
        [](ContractWorld& w) { check_preemption(w, Millis{600}, Millis{400}); }},
+      {"preemption on request without notice",
+       {},
+       [](ContractWorld& w) { check_preemption_on_request(w, Millis{0}); }},
+      {"preemption on request with notice",
+       {},
+       [](ContractWorld& w) { check_preemption_on_request(w, Millis{500}); }},
       {"host failure", {}, check_host_failure},
       {"boot time", {.boot = Millis{150}}, check_boot},
       {"the bill equals the ledger's arithmetic",
        {.billing = minute,
-        .prices = {{Millis{0}, Rate{98'765'432}}, {Millis{40}, Rate{3'141'592'653}}, {Millis{170}, Rate{7}}}},
+        .prices = {{Millis{0}, Rate{98'765'432}},
+                   {Millis{40}, Rate{3'141'592'653}},
+                   {Millis{170}, Rate{70'000'001}}}},
        [minute](ContractWorld& w) { check_bill(w, minute); }},
   };
 }
