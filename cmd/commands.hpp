@@ -59,6 +59,30 @@ struct LogOptions {
 };
 Result<int> run_logs(const LogOptions& options, Context& context);
 
+struct PreemptOptions {
+  std::string name;
+  std::string notice;  // empty: none
+  int nodes = 0;       // the last ones of the gang; 0: all
+  bool yes = false;
+};
+Result<int> run_preempt(const PreemptOptions& options, Context& context);
+/// Has the cloud take machines of the running gang. Returns how many; `invalid` when the cloud cannot, or
+/// there are none.
+Result<int> preempt_workload(Context& context, const std::string& name, Millis notice, int nodes);
+
+struct RehearseOptions {
+  std::string file;
+  std::vector<std::pair<std::string, std::string>> fields;  // overrides, by the task's field
+  std::string preempt_every = "30s";
+  std::string notice;  // empty: 30s and none by turns
+  bool no_notice = false;
+  int interruptions = 2;
+  int nodes = 0;  // 0: as the task says, at most 4
+  std::string limit = "30m";
+  bool json = false;
+};
+Result<int> run_rehearse(const RehearseOptions& options, Context& context);
+
 struct ReportOptions {
   std::string by = "workload";
   std::string from;
@@ -69,6 +93,9 @@ Result<int> run_report(const ReportOptions& options, Context& context);
 
 Result<int> run_checkpoint(const std::string& verb, const std::string& workload, const std::string& id,
                            Context& context);
+
+/// Asks on the terminal, unless `yes`. `invalid` when there is none to ask.
+Result<bool> agree(const std::string& question, bool yes);
 
 /// Starts `gpubroker supervise --until-idle` in the background unless a supervisor holds the lease.
 Status ensure_supervisor(Context& context);

@@ -1,37 +1,11 @@
 #include <iostream>
 #include <unistd.h>
 
-#include "cmd/commands.hpp"
+#include "cmd/submit.hpp"
 #include "core/base/text.hpp"
-#include "core/broker/broker.hpp"
-#include "core/workload/check.hpp"
 
 namespace gpubroker {
 namespace {
-
-std::string folder_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
-}
-
-Result<Task> read_task(const LaunchOptionsCli& options, Context& context) {
-  TRY(const std::string text, context.files.read(options.file));
-  TRY(const CommandResult here, context.processes.run({.argv = {"pwd"}}, std::chrono::seconds{10}));
-  std::string base = folder_of(options.file);
-  if (base.front() != '/') { base = std::string(trim(here.out)) + (base == "." ? "" : "/" + base); }
-  TRY(TaskFile file, parse_task(text, options.file, base));
-  for (const TaskWarning& warning : file.warnings) {
-    std::cerr << "warning: " << options.file << ":" << warning.line << ":" << warning.column << ": "
-              << warning.message << '\n';
-  }
-  for (const auto& [field, value] : options.fields) {
-    TRY([[maybe_unused]] const Ok set, set_field(file.task, field, value));
-  }
-  if (!file.task.checkpoint.path.empty() && file.task.checkpoint.store.empty()) {
-    file.task.checkpoint.store = "file://" + context.home + "/checkpoints";
-  }
-  return file.task;
-}
 
 void show_plan(const Task& task, const std::vector<Judged>& judged) {
   constexpr std::size_t kMostShown = 12;
@@ -41,23 +15,6 @@ void show_plan(const Task& task, const std::vector<Judged>& judged) {
               << format_money(hourly_cost(one.offer, task.num_nodes)) << " USD/h"
               << (one.why.empty() ? "" : "  not taken: " + one.why) << '\n';
   }
-}
-
-/// The workdir as it is now: what later attempts run must not depend on what is edited meanwhile.
-Result<std::string> pack(const Task& task, Context& context) {
-  if (task.workdir.empty()) { return std::string{}; }
-  const std::string archive =
-      context.home + "/archives/" + task.name + "-" + std::to_string(context.random.next()) + ".tar";
-  TRY([[maybe_unused]] const Ok made, context.files.make_dirs(folder_of(archive), 0700));
-  TRY(const CommandResult packed,
-      context.processes.run({.argv = {"tar", "-C", task.workdir, "--exclude=.git", "-cf", archive, "."}},
-                            std::chrono::minutes{30}));
-  if (packed.exit.code != 0) {
-    return Error{.kind = ErrorKind::invalid,
-                 .message = "cannot pack the workdir: " + packed.err,
-                 .source = task.workdir};
-  }
-  return archive;
 }
 
 Result<bool> confirm(const LaunchOptionsCli& options, const Task& task, const Judged& best) {
@@ -78,8 +35,7 @@ Result<bool> confirm(const LaunchOptionsCli& options, const Task& task, const Ju
 
 Result<int> run_launch(const LaunchOptionsCli& options, Context& context) {
   TRY(const Task task, read_task(options, context));
-  TRY([[maybe_unused]] const Ok paths, check_paths(task, context.files));
-  TRY(const std::string secrets, read_secrets_json(task, context.files, context.processes));
+  TRY([[maybe_unused]] const Ok ready, check_task(task, context));
   TRY(OfferSource* const source, context.offers());
   TRY(const std::vector<Offer> offers, source->offers());
   const std::vector<Judged> judged = plan_launch(task, offers, context.clock.now());
@@ -97,18 +53,10 @@ Result<int> run_launch(const LaunchOptionsCli& options, Context& context) {
     TRY(const bool agreed, confirm(options, task, judged.front()));
     if (!agreed) { return 130; }
   }
-  TRY(launch.archive, pack(task, context));
-  TRY(Journal* const journal, context.journal());
-  TRY(const Accepted accepted, accept(*journal, context.clock, context.random, task, launch));
-  if (!secrets.empty()) {
-    TRY([[maybe_unused]] const Ok kept,
-        context.files.write_atomic(context.home + "/secrets/" + accepted.id.value + ".json", secrets, 0600,
-                                   /*durable=*/true));
-  }
-  std::cerr << (accepted.already ? "already launched: " : "launched: ") << accepted.id.value << '\n';
   // The supervisor is another process: this command is only a viewer, so Ctrl-C, kill -9 and a closed lid
   // lose nothing.
-  if (!options.no_supervise) { TRY([[maybe_unused]] const Ok supervised, ensure_supervisor(context)); }
+  TRY(const Accepted accepted, submit(task, launch, !options.no_supervise, context));
+  std::cerr << (accepted.already ? "already launched: " : "launched: ") << accepted.id.value << '\n';
   if (options.detach) {
     std::cout << accepted.id.value << '\n';
     return 0;

@@ -57,6 +57,8 @@ struct Everything {
   StatusOptions status;
   RequestOptions request;
   LogOptions logs;
+  PreemptOptions preempt;
+  RehearseOptions rehearse;
   ReportOptions report;
   std::string workload;
   std::string verb;
@@ -104,6 +106,22 @@ void add_rest(CLI::App& root, Everything& all) {
   CLI::App& agent = *root.add_subcommand("agent", "Run one node of one attempt")->group("");
   agent.add_option("--root", all.agent.root)->required();
   agent.add_option("--attempt", all.agent.attempt)->required();
+  CLI::App& preempt = *root.add_subcommand("preempt", "Take machines away as a spot cloud does");
+  preempt.add_option("name", all.preempt.name, "workload")->required();
+  preempt.add_option("--notice", all.preempt.notice, "announce it so long before, e.g. 30s");
+  preempt.add_option("--nodes", all.preempt.nodes, "so many, the last ones of the gang");
+  preempt.add_flag("-y,--yes", all.preempt.yes, "do not ask");
+  CLI::App& rehearse = *root.add_subcommand(
+      "rehearse", "Run a task here, interrupt it as spot clouds do, say what that loses");
+  rehearse.add_option("file", all.rehearse.file, "task file")->required();
+  rehearse.add_option("--preempt-every", all.rehearse.preempt_every,
+                      "from the first step of each life to its interruption");
+  rehearse.add_option("--notice", all.rehearse.notice, "announce every interruption so long before");
+  rehearse.add_flag("--no-notice", all.rehearse.no_notice, "announce none");
+  rehearse.add_option("--interruptions", all.rehearse.interruptions, "how many");
+  rehearse.add_option("--nodes", all.rehearse.nodes, "nodes of the gang here");
+  rehearse.add_option("--limit", all.rehearse.limit, "end it after so long");
+  rehearse.add_flag("--json", all.rehearse.json, "as JSON");
   root.add_subcommand("version", "Show the version");
 }
 
@@ -116,6 +134,8 @@ Result<int> dispatch(const std::string& name, Everything& all, Context& context)
   if (name == "logs") { return run_logs(all.logs, context); }
   if (name == "gc") { return run_gc(all.yes, context); }
   if (name == "checkpoint") { return run_checkpoint(all.verb, all.workload, all.id, context); }
+  if (name == "preempt") { return run_preempt(all.preempt, context); }
+  if (name == "rehearse") { return run_rehearse(all.rehearse, context); }
   if (name == "report") { return run_report(all.report, context); }
   if (name == "agent") { return run_agent_command(all.agent, context); }
   if (name == "version") {

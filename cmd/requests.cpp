@@ -7,8 +7,6 @@
 #include "core/checkpoint/checkpoint.hpp"
 
 namespace gpubroker {
-namespace {
-
 Result<bool> agree(const std::string& question, bool yes) {
   if (yes) { return true; }
   if (isatty(STDIN_FILENO) == 0) {
@@ -21,8 +19,6 @@ Result<bool> agree(const std::string& question, bool yes) {
   std::getline(std::cin, answer);
   return lower(trim(answer)) == "y";
 }
-
-}  // namespace
 
 Result<int> run_request(const std::string& verb, const RequestOptions& options, Context& context) {
   UserRequest request{.verb = user_verb_from(verb).value_or(UserVerb::stop)};

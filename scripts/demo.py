@@ -1,101 +1,119 @@
 #!/usr/bin/env python3
 """The main job, told as it happens; exit 0 only when every loss equals the uninterrupted run's to 1e-9."""
-import json, os, re, shutil, subprocess, sys, tempfile, threading, time
+import json, os, re, shutil, subprocess, sys, tempfile
 
 binary, source = os.path.abspath(sys.argv[1]), sys.argv[2]
 job = source + "/cmd/templates/ddp/train.yaml"
+STEPS = 150
 
 
-def environment(home, scenario):
-    return {**os.environ, "GPUBROKER_HOME": home, "GPUBROKER_SCENARIO": scenario, "HOME": os.environ.get("HOME", "/root")}
+class Cloud:
+    """One home of gpubroker with its own rehearsal cloud."""
 
+    def __init__(self, scenario):
+        self.home = tempfile.mkdtemp(prefix="gpubroker-demo-")
+        self.env = {**os.environ, "GPUBROKER_HOME": self.home, "GPUBROKER_SCENARIO": scenario}
 
-def losses(home):
-    """Loss by step; a step run again must give the same loss again."""
-    found = {}
-    for folder, _, files in os.walk(home + "/logs"):
-        for name in files:
-            if not name.endswith("-0.log"):
+    def run(self, *words):
+        print(f"  $ gpubroker {' '.join(words)}", flush=True)
+        subprocess.run([binary, *words], env=self.env, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+
+    def state(self, name):
+        text = subprocess.run([binary, "status", name, "--json"], env=self.env, capture_output=True, text=True, check=True).stdout
+        return json.loads(text)
+
+    def train(self, on_step=lambda name, step: None):
+        """Launches the job and shows what happens, a line for every tenth step. The workload's name and the exit code."""
+        words = [binary, "launch", job, "--yes", "--owner", "demo"]
+        print(f"  $ gpubroker launch {os.path.relpath(job, source)} --yes --owner demo", flush=True)
+        launch = subprocess.Popen(words, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        name = None
+        for line in launch.stdout:
+            if line.startswith("launched: "):
+                name = line.split()[1]
+            match = re.search(r'"step": (\d+)', line)
+            if not match:
+                print("  " + line.rstrip(), flush=True)
                 continue
-            for line in open(os.path.join(folder, name)):
-                match = re.search(r' out (\{"step".*\})$', line)
-                if match:
-                    step = json.loads(match[1])
-                    found.setdefault(step["step"], []).append(step["loss"])
-    return found
+            step = int(match[1])
+            if step % 10 == 0:
+                print(f"  step {step} of {STEPS}", flush=True)
+            on_step(name, step)
+        return name, launch.wait()
+
+    def losses(self):
+        """Every loss that was printed, by step: a step that is run again must give the same loss again."""
+        found = {}
+        for folder, _, files in os.walk(self.home + "/logs"):
+            for file in files:
+                for line in open(os.path.join(folder, file)):
+                    match = re.search(r' out (\{"step".*\})$', line)
+                    if match:
+                        told = json.loads(match[1])
+                        found.setdefault(told["step"], []).append(told["loss"])
+        return found
+
+    def close(self):
+        subprocess.run(["pkill", "-9", "-f", self.home])
+        shutil.rmtree(self.home, ignore_errors=True)
 
 
-def launch(home, scenario, during=None):
-    env = environment(home, scenario)
-    run = subprocess.Popen([binary, "launch", job, "--yes", "--owner", "demo"], env=env, stdin=subprocess.DEVNULL,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    steps = 0
-    for line in run.stdout:
-        match = re.search(r'"step": (\d+)', line)
-        if not match:
-            print("  " + line.rstrip(), flush=True)
-        elif int(match[1]) >= steps + 10:
-            steps = int(match[1])
-            print(f"  step {steps}", flush=True)
-        if during:
-            during(env)
-    return run.wait(), env
+class Fate:
+    """What happens to the job, each thing once, when it has come so far."""
+
+    def __init__(self, cloud):
+        self.cloud = cloud
+        self.next = [(30, self.take_with_notice), (65, self.take_at_once), (105, self.move)]
+
+    def __call__(self, name, step):
+        if self.next and step >= self.next[0][0]:
+            self.next.pop(0)[1](name)
+
+    def take_with_notice(self, name):
+        self.cloud.run("preempt", name, "--notice", "10s", "--yes")
+
+    def take_at_once(self, name):
+        self.cloud.run("preempt", name, "--nodes", "1", "--yes")
+
+    def move(self, name):
+        place = self.cloud.state(name)["attempts"][-1]["place"]
+        self.cloud.run("migrate", name, "--to", "local/eu-west" if "us-east" in place else "local/us-east")
 
 
-def status(env):
-    rows = json.loads(subprocess.run([binary, "status", "--json"], env=env, capture_output=True, text=True).stdout)["workloads"]
-    if not rows:
-        return None
-    text = subprocess.run([binary, "status", rows[0]["id"], "--json"], env=env, capture_output=True, text=True).stdout
-    return json.loads(text)
-
-
-moved = False
-
-
-def move_third(env):
-    """Once the third gang has run for five seconds: move it."""
-    global moved
-    state = status(env) if not moved else None
-    if not state or len(state["attempts"]) < 3 or state["phase"] != "running":
-        return
-    attempt = state["attempts"][-1]
-    began = time.mktime(time.strptime(attempt["running_at"][:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone
-    if time.time() - began < 3:
-        return
-    moved = True
-    to = "local/eu-west" if "us-east" in attempt["place"] else "local/us-east"
-    print(f"  $ gpubroker migrate {state['id']} --to {to}", flush=True)
-    subprocess.run([binary, "migrate", state["id"], "--to", to], env=env, stderr=subprocess.DEVNULL, check=True)
-
-
-home, calm = tempfile.mkdtemp(prefix="gpubroker-demo-"), tempfile.mkdtemp(prefix="gpubroker-calm-")
-try:
-    print("A training on spot machines, taken away twice and moved once:", flush=True)
-    code, env = launch(home, source + "/tests/fixtures/scenarios/demo.yaml", move_third)
-    state = status(env)
-    print("\nThe same training, undisturbed:", flush=True)
-    calm_code, _ = launch(calm, "none")
-    print("\nattempt  place                      cost        steps      lost  downtime  ended")
+def show_attempts(state):
+    print("\nattempt  place                   cost USD    steps     lost  downtime  ended")
     for a in state["attempts"]:
         steps = f"{max(a['resumed_step'] or 0, 0)}-{a['last_step']}"
-        lost = "" if a["lost_steps"] is None else a["lost_steps"]
-        down = "" if a["downtime_ms"] is None else f"{a['downtime_ms'] / 1000:.1f} s"
-        print(f"{a['number']:<8} {a['place']:<26} {a['cost_usd']:<11} {steps:<10} {lost!s:<5} {down:<9} {a['end']}: {a['reason']}")
-    print(f"in all: {state['settled_usd']} USD")
-    ours, reference = losses(home), losses(calm)
-    worst = max((abs(loss - reference[step][0]) for step, all_ in ours.items() for loss in all_), default=1.0)
-    ends = [a["end"] for a in state["attempts"]]
+        lost = "-" if a["lost_steps"] is None else a["lost_steps"]
+        down = "-" if a["downtime_ms"] is None else f"{a['downtime_ms'] / 1000:.1f} s"
+        print(f"{a['number']:<8} {a['place']:<23} {a['cost_usd']:<11} {steps:<9} {lost!s:<5} {down:<9} {a['end']}: {a['reason']}")
+    print(f"in all                           {state['settled_usd']}")
+
+
+spot, calm = Cloud(source + "/tests/fixtures/scenarios/demo.yaml"), Cloud("none")
+try:
+    print("A training on spot machines, taken away twice and moved once:", flush=True)
+    name, code = spot.train(Fate(spot))
+    print("\nThe same training, undisturbed:", flush=True)
+    _, calm_code = calm.train()
+    state = spot.state(name)
+    show_attempts(state)
+    ours, reference = spot.losses(), calm.losses()
+    worst = max((abs(loss - reference[step][0]) for step, told in ours.items() for loss in told), default=1.0)
+    ran = [a for a in state["attempts"] if a["running_at"]]
+    report = json.loads(subprocess.run([binary, "report", "--format", "json"], env=spot.env, capture_output=True, text=True).stdout)
     checks = {
         "both runs finished": code == 0 and calm_code == 0,
-        "preempted twice, moved once": ends.count("preempted") == 2 and "superseded" in ends,
-        f"every one of {len(reference)} steps has its loss": set(ours) == set(reference) and len(reference) == 150,
+        "preempted twice, moved once, finished": [a["end"] for a in ran] == ["preempted", "preempted", "superseded", "finished"],
+        "with notice, and when it is moved, no step is lost": ran[1]["lost_steps"] == 0 and ran[3]["lost_steps"] == 0,
+        f"every one of the {STEPS} steps has its loss, in both": set(ours) == set(reference) == set(range(1, STEPS + 1)),
         f"largest difference of a loss {worst:.1e} is at most 1e-9": worst <= 1e-9,
+        "the report's total is the workload's cost": report["total_usd"] == state["settled_usd"],
     }
+    print()
     for what, holds in checks.items():
         print(("ok    " if holds else "FAIL  ") + what)
     sys.exit(0 if all(checks.values()) else 1)
 finally:
-    for folder in (home, calm):
-        subprocess.run(["pkill", "-9", "-f", folder])
-        shutil.rmtree(folder, ignore_errors=True)
+    spot.close()
+    calm.close()

@@ -263,6 +263,10 @@ class Agent {
 
   void set_step(std::int64_t step) {
     if (step > report_.step) {
+      if (!report_.first_step_at) {
+        report_.first_step = step;
+        report_.first_step_at = parts_.clock.now();
+      }
       report_.step = step;
       report_.step_at = parts_.clock.now();
     }

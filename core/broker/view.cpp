@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/broker/broker.hpp"
+#include "core/broker/continuity.hpp"
 #include "core/wire/json.hpp"
 
 namespace gpubroker {
@@ -48,15 +49,6 @@ Json node_json(const NodeRecord& node) {
           {"checkpoint_error", text_or_null(agent.checkpoint_error)}};
 }
 
-/// The attempt whose gang ran the job before this one; null for the first.
-const Attempt* predecessor(const WorkloadState& state, const Attempt& attempt) {
-  const Attempt* before = nullptr;
-  for (const Attempt& other : state.attempts) {
-    if (other.number < attempt.number && other.running_at) { before = &other; }
-  }
-  return before;
-}
-
 Json attempt_json(const WorkloadState& state, const Attempt& attempt) {
   Json json = {{"number", attempt.number},
                {"place", format_offer_key(attempt.offer.key)},
@@ -77,12 +69,10 @@ Json attempt_json(const WorkloadState& state, const Attempt& attempt) {
                {"downtime_ms", nullptr},
                {"cost_usd", format_money(settled_of(state, attempt.number))},
                {"nodes", Json::array()}};
-  const Attempt* const before = predecessor(state, attempt);
-  if (before != nullptr && attempt.running_at) {
-    const std::int64_t resumed = std::max<std::int64_t>(attempt.resume_step, 0);
-    json["lost_steps"] = std::max<std::int64_t>(before->last_step - resumed, 0);
-    const Instant stopped = before->over_at.value_or(*attempt.running_at);
-    json["downtime_ms"] = std::max<std::int64_t>((*attempt.running_at - stopped).count(), 0);
+  for (const Continuity& one : continuities(state)) {
+    if (one.after->number != attempt.number) { continue; }
+    json["lost_steps"] = one.lost_steps;
+    json["downtime_ms"] = one.downtime.count();
   }
   for (const auto& [rank, node] : attempt.nodes) { json["nodes"].push_back(node_json(node)); }
   return json;

@@ -107,6 +107,8 @@ Result<AgentReport> decode_report(const Json& from) {
   report.expired = from.at("expired");
   report.step = whole<std::int64_t>(from.at("step"));
   report.step_at = optional_instant(from, "step_at");
+  report.first_step = whole<std::int64_t>(from.at("first_step"));
+  report.first_step_at = optional_instant(from, "first_step_at");
   report.committed = from.at("committed");
   report.committed_step = whole<std::int64_t>(from.at("committed_step"));
   report.committed_at = optional_instant(from, "committed_at");
@@ -171,6 +173,8 @@ std::string encode_agent_report(const AgentReport& report) {
                     {"expired", report.expired},
                     {"step", report.step},
                     {"step_at", or_null(report.step_at)},
+                    {"first_step", report.first_step},
+                    {"first_step_at", or_null(report.first_step_at)},
                     {"committed", report.committed},
                     {"committed_step", report.committed_step},
                     {"committed_at", or_null(report.committed_at)},

@@ -82,6 +82,8 @@ struct AgentReport {
   bool expired = false;
   std::int64_t step = -1;  // last step the job said; -1: none
   std::optional<Instant> step_at = {};
+  std::int64_t first_step = -1;  // first step the job said in this attempt
+  std::optional<Instant> first_step_at = {};
   std::string committed = {};  // newest checkpoint committed by this agent: its id
   std::int64_t committed_step = -1;
   std::optional<Instant> committed_at = {};

@@ -1,0 +1,22 @@
+#pragma once
+// From a task file to a workload in the journal: shared by `launch` and `rehearse`.
+#include <string>
+
+#include "cmd/commands.hpp"
+#include "core/broker/broker.hpp"
+#include "core/workload/task.hpp"
+
+namespace gpubroker {
+
+/// The task with the command line's overrides; warnings go to standard error. Paths are looked up beside the
+/// file.
+Result<Task> read_task(const LaunchOptionsCli& options, Context& context);
+
+/// What the task needs of this machine: its folders and files, and its secrets. `invalid`, naming the field.
+Status check_task(const Task& task, Context& context);
+
+/// Checks the task, packs its workdir, writes the workload into the journal and its secrets beside it,
+/// and starts a supervisor unless one works or `supervise` is false.
+Result<Accepted> submit(const Task& task, LaunchOptions options, bool supervise, Context& context);
+
+}  // namespace gpubroker
