@@ -40,6 +40,9 @@ DOORS = {
 # The world is an argument: clock, randomness, environment come through ports.
 WORLD = re.compile(r"(system_clock|steady_clock|high_resolution_clock)::now\(|\bstd::time\(|\b(s?rand|random)\(\)|random_device|"
                    r"\bsleep_for\(|\b(secure_)?getenv\(|\bgettimeofday\(|\bclock_gettime\(")
+# The disk too: files are read and written through core/ports/files.hpp.
+DISK = re.compile(r"std::filesystem|\b[io]?fstream\b|\bf(d|re)?open\(|\bopendir\(|(?<!\w)::(open|stat|mkdir|unlink|rename)\(")
+MAY_TOUCH_DISK = re.compile(r"core/(system|store)/|catalog/|core/base/log\.cpp|tests/")
 MAY_TOUCH_WORLD = re.compile(r"core/(system|net)/|cmd/main\.cpp|tests/")
 
 TOP = {"catalog", "cmd", "core", "providers", "scripts", "tests", "build"}
@@ -86,6 +89,8 @@ def check_tree(root):
             yield from check_include(path, number, line)
             if WORLD.search(line.split("//")[0]) and not MAY_TOUCH_WORLD.match(path):
                 yield f"{path}:{number}: the world is reached past a port: {line.strip()}"
+            if DISK.search(line.split("//")[0]) and not MAY_TOUCH_DISK.match(path):
+                yield f"{path}:{number}: the disk is reached past a port: {line.strip()}"
     for room in sorted({f.parent for f in files if "tests" not in f.relative_to(root).parts[:1]}):
         if not (room / "README.md").exists():
             yield f"{room.relative_to(root).as_posix()}: has no README.md"
@@ -102,6 +107,7 @@ def self_test():
         "core/report/a.cpp": "const auto now = std::chrono::system_clock::now();",
         "core/store/a.cpp": 'const char* home = getenv("HOME");',
         "core/wire/a.hpp": '#include "json.hpp"',
+        "core/checkpoint/a.cpp": "std::ifstream file(path);",
     }
     missed = []
     for path, line in broken.items():
