@@ -54,6 +54,8 @@ AgentReport full_report() {
           .expired = true,
           .step = std::int64_t{1} << 50,
           .step_at = Instant{1'795'521'599'000},
+          .first_step = 7,
+          .first_step_at = Instant{1'795'521'520'000},
           .committed = "00000042-a3",
           .committed_step = 42,
           .committed_at = Instant{1'795'521'598'000},
@@ -147,9 +149,9 @@ TEST_CASE("what is not ours is internal") {
 }
 
 TEST_CASE("mutants of every message are refused") {
-  const std::set<std::string> optional = {"/run_started_at", "/ended_at",     "/exit_code",
-                                          "/exit_signal",    "/step_at",      "/committed_at",
-                                          "/notice_at",      "/notice_until", "/resume"};
+  const std::set<std::string> optional = {
+      "/run_started_at", "/ended_at",     "/exit_code", "/exit_signal",  "/step_at",
+      "/first_step_at",  "/committed_at", "/notice_at", "/notice_until", "/resume"};
   // Only an explicit null is good there: a missing field is refused, as the wire always writes it.
   const auto null_is_fine = [&](const std::string& at, const Json& value) {
     return value.is_null() && optional.contains(at);
