@@ -199,7 +199,9 @@ class Planner {
   }
 
   void plan_queued() {
-    if (!world_.offers_known || (state_.wait_until && now_ < *state_.wait_until)) { return; }
+    if (!world_.offers_known || (state_.wait_until && now_ < *state_.wait_until) || pause_if_fruitless()) {
+      return;
+    }
     const std::vector<Judged> judged = rank_offers(offers_, need(), state_.refusals, now_);
     if (!judged.empty() && judged.front().why.empty()) {
       open_attempt(judged.front().offer, /*migration=*/false);
@@ -207,6 +209,27 @@ class Planner {
       return;
     }
     wait_for_capacity(judged);
+  }
+
+  /// Gangs that were lost one after the other without a step forward: the next one waits, and in the end none
+  /// follows.
+  bool pause_if_fruitless() {
+    const int fruitless = count_fruitless(state_);
+    if (fruitless < 2) { return false; }
+    const auto last = std::find_if(state_.attempts.rbegin(), state_.attempts.rend(),
+                                   [](const Attempt& a) { return a.is_over() && a.ready_at; });
+    const std::string reason =
+        std::to_string(fruitless) +
+        " gangs in a row were lost without a step forward; the last one: " + last->reason;
+    const Instant until = *last->over_at + pause_after_fruitless(fruitless);
+    if (fruitless >= kMostFruitless) {
+      step(Phase::failed, reason, kExitJobFailed);
+    } else if (now_ < until) {
+      record(WaitRecord{.until = until, .reason = reason});
+    } else {
+      return false;
+    }
+    return true;
   }
 
   /// Nothing to be had: the first gang is looked for as long as the user said, a lost one until it is found.

@@ -37,6 +37,17 @@ Pending progress_of(const Attempt& attempt, const std::string& action) {
   return at == attempt.actions.end() ? Pending{} : at->second;
 }
 
+int count_fruitless(const WorkloadState& state) {
+  int fruitless = 0;
+  for (const Attempt& attempt : state.attempts) {
+    if (!attempt.is_over() || !attempt.ready_at) { continue; }  // a refusal cost nothing
+    const bool failed = attempt.end == AttemptEnd::lost || attempt.end == AttemptEnd::job_failed;
+    const bool further = attempt.committed_step > attempt.resume_step;
+    fruitless = failed && !further ? fruitless + 1 : 0;
+  }
+  return fruitless;
+}
+
 bool needs_release(const Attempt& attempt) {
   if (!attempt.is_over()) { return true; }
   const Pending create = progress_of(attempt, "create");

@@ -146,6 +146,10 @@ struct WorkloadState {
 /// The recorded progress of an action; a fresh one when it was never begun.
 Pending progress_of(const Attempt& attempt, const std::string& action);
 
+/// How many gangs in a row, up to the last one, were lost or failed and brought the job no further.
+/// Preemptions do not count: they are nobody's fault, and the next gang may live longer.
+int count_fruitless(const WorkloadState& state);
+
 /// Whether an attempt still holds machines, may hold some, or has charges that are not final.
 bool needs_release(const Attempt& attempt);
 

@@ -58,6 +58,10 @@ Patience react(const Error& error, int tries) {
   return {};
 }
 
+Millis pause_after_fruitless(int fruitless) {
+  return fruitless < 2 ? Millis{0} : doubling(seconds{5}, minutes{10}, fruitless - 1);
+}
+
 const Refusal* find_refusal(const std::vector<Refusal>& refusals, const OfferKey& key, Instant now) {
   const Refusal* found = nullptr;
   for (const Refusal& refusal : refusals) {

@@ -25,6 +25,13 @@ struct Patience {
 /// tries and become `elsewhere`.
 Patience react(const Error& error, int tries);
 
+/// How long to wait before the next gang when the last `fruitless` ones were lost or failed without bringing
+/// the job further: nothing after the first, then 5 s doubling to 10 min. A machine that cannot even start
+/// the job must not be bought in a loop.
+Millis pause_after_fruitless(int fruitless);
+/// So many in a row end the workload.
+inline constexpr int kMostFruitless = 8;
+
 /// Something that was refused, and until when it is not worth asking again: negative memory.
 struct Refusal {
   OfferKey key = {};

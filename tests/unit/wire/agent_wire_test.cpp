@@ -105,7 +105,7 @@ TEST_CASE("every phase and verb has its own name and is read back") {
 TEST_CASE("absent values are null on the wire, not missing") {
   const Json report = Json::parse(encode_agent_report({}));
   for (const char* name : {"run_started_at", "ended_at", "exit_code", "exit_signal", "step_at",
-                           "committed_at", "notice_at", "notice_until"}) {
+                           "first_step_at", "committed_at", "notice_at", "notice_until"}) {
     CAPTURE(name);
     REQUIRE(report.contains(name));
     CHECK(report.at(name).is_null());
