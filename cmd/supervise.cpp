@@ -1,5 +1,4 @@
 #include <condition_variable>
-#include <csignal>
 #include <deque>
 #include <iostream>
 #include <mutex>
@@ -12,10 +11,6 @@
 
 namespace gpubroker {
 namespace {
-
-// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): the only thing a signal handler may
-// touch.
-volatile std::sig_atomic_t g_interrupted = 0;
 
 /// A bounded number of threads for blocking calls.
 class ThreadPool {
@@ -101,7 +96,7 @@ SupervisorParts make_parts(Context& context, Journal& journal, OfferSource& offe
 void wait_for_news(Context& context, Supervisor& supervisor, Journal& journal, Instant next) {
   constexpr Millis kPause{10};
   const Result<std::int64_t> before = journal.last_seq();
-  for (int i = 0; context.clock.now() < next && !supervisor.has_news() && g_interrupted == 0; ++i) {
+  for (int i = 0; context.clock.now() < next && !supervisor.has_news() && !was_interrupted(); ++i) {
     context.clock.sleep_until(context.clock.now() + kPause);
     if (i % 5 == 4) {
       const Result<std::int64_t> seq = journal.last_seq();
@@ -111,16 +106,6 @@ void wait_for_news(Context& context, Supervisor& supervisor, Journal& journal, I
 }
 
 }  // namespace
-
-bool was_interrupted() {
-  return g_interrupted != 0;
-}
-
-void watch_interrupts() {
-  const auto handler = [](int) { g_interrupted = 1; };
-  (void)std::signal(SIGINT, handler);
-  (void)std::signal(SIGTERM, handler);
-}
 
 Status ensure_supervisor(Context& context) {
   TRY(Journal* const journal, context.journal());
@@ -136,7 +121,7 @@ Status ensure_supervisor(Context& context) {
 }
 
 Result<int> run_supervise(const SuperviseOptions& options, Context& context) {
-  watch_interrupts();
+  watch_interrupts(SecondSignal::is_ignored);
   open_log("", LogLevel::info);
   TRY(Journal* const journal, context.journal());
   TRY(const auto providers, context.providers());
