@@ -80,6 +80,7 @@ struct LogOptions {
   std::string name;
   bool follow = false;
   bool timestamps = false;
+  bool json = false;
   int node = -1;    // -1: all
   int attempt = 0;  // 0: all
   int tail = -1;    // -1: everything

@@ -83,6 +83,12 @@ class Viewer {
       : context_(context), voice_(context, options.json), from_end_(options.from_end) {}
 
   void show(const WorkloadState& state, Instant now) {
+    for (const Attempt& attempt : state.attempts) {
+      if (attempt.is_over() && over_.insert(attempt.number).second && !is_old()) {
+        tell_over(state, attempt, now);
+      }
+      learn_output(state, attempt);
+    }
     if (!known_ || state.phase_at != phase_at_ || state.phase != phase_) {
       phase_at_ = state.phase_at;
       phase_ = state.phase;
@@ -96,12 +102,6 @@ class Viewer {
         voice_.say("waiting: " + wait_reason_, now);
         voice_.event(waiting_event(state, now), now);
       }
-    }
-    for (const Attempt& attempt : state.attempts) {
-      if (attempt.is_over() && over_.insert(attempt.number).second && !is_old()) {
-        tell_over(state, attempt, now);
-      }
-      learn_output(state, attempt);
     }
     known_ = true;
   }

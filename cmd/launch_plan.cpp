@@ -103,13 +103,15 @@ Error no_capacity(const Task& task, const std::vector<Judged>& judged, const std
   const std::vector<Judged> named = worth_naming(judged);
   const bool all_dear = !named.empty() && std::all_of(named.begin(), named.end(),
                                                       [](const Judged& one) { return one.kind == "price"; });
-  if (all_dear) {
-    const auto cheapest = std::min_element(named.begin(), named.end(), [](const Judged& a, const Judged& b) {
-      return a.offer.price < b.offer.price;
-    });
-    error.hint = "the least is " + format_money({cheapest->offer.price.micros_per_hour}) +
-                 "/hour a machine: raise --max-price, or " + what_next;
-  }
+  if (!all_dear) { return error; }
+  const bool per_gpu = !task.needs.empty() && task.needs.front().max_price_per_gpu.has_value();
+  const auto price = [&](const Judged& one) {
+    return one.offer.price.micros_per_hour / (per_gpu ? std::max(one.offer.gpu.count, 1) : 1);
+  };
+  const auto cheapest = std::min_element(
+      named.begin(), named.end(), [&](const Judged& a, const Judged& b) { return price(a) < price(b); });
+  error.hint = "the least is " + format_money({price(*cheapest)}) + (per_gpu ? "/gpu-hour" : "/hour") +
+               ": raise --max-price, or " + what_next;
   return error;
 }
 

@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "cmd/commands.hpp"
+#include "cmd/events.hpp"
 #include "cmd/output.hpp"
 #include "core/broker/broker.hpp"
 
@@ -17,6 +18,7 @@ class LogPrinter {
 
   /// Takes in attempts and nodes that are new in this state.
   void learn(const WorkloadState& state) {
+    id_ = state.id;
     with_rank_ = options_.node < 0 && state.task.num_nodes > 1;
     for (const Attempt& attempt : state.attempts) {
       if (options_.attempt > 0 && attempt.number != options_.attempt) { continue; }
@@ -41,6 +43,10 @@ class LogPrinter {
 
  private:
   void print(const OutputLine& line) const {
+    if (options_.json) {
+      std::cout << output_event(id_, line, context_.clock.now()) << '\n';
+      return;
+    }
     std::cout << format_output_line(line, with_rank_, options_.timestamps);
   }
 
@@ -58,6 +64,7 @@ class LogPrinter {
 
   const LogOptions& options_;
   Context& context_;
+  WorkloadId id_ = {};
   std::map<int, AttemptOutput> outputs_ = {};
   bool with_rank_ = false;
   bool first_ = true;

@@ -35,8 +35,9 @@ std::string option_text(const OptionInfo& option) {
   return ".TP\n" + head + "\n" + (option.help.empty() ? "\\&" : escaped(option.help)) + "\n";
 }
 
-std::string example_text(const std::string& examples) {
-  std::string out = ".PP\n.nf\n";
+/// `after_title`: a paragraph begins there already.
+std::string example_text(const std::string& examples, bool after_title) {
+  std::string out = after_title ? ".nf\n" : ".PP\n.nf\n";
   for (const std::string& line : split(trim(examples), '\n')) { out += escaped(line) + "\n"; }
   return out + ".fi\n";
 }
@@ -45,7 +46,7 @@ std::string command_text(const CommandInfo& command) {
   std::string out;
   if (command.commands.empty()) {
     out += ".SS gpubroker " + escaped(command.path) + "\n" + escaped(command.summary) + ".\n";
-    if (!command.examples.empty()) { out += example_text(command.examples); }
+    if (!command.examples.empty()) { out += example_text(command.examples, /*after_title=*/false); }
     for (const OptionInfo& one : command.positionals) { out += option_text(one); }
     for (const OptionInfo& one : command.options) { out += option_text(one); }
   }
@@ -68,21 +69,19 @@ std::string exit_code_text() {
 }  // namespace
 
 std::string render_man(const CommandInfo& root, const std::string& version) {
-  std::string out =
-      ".TH GPUBROKER 1 2026\\-11\\-24 \"gpubroker " + escaped(version) + "\" \"User Commands\"\n";
+  std::string out = ".TH GPUBROKER 1 2026-11-24 \"gpubroker " + escaped(version) + "\" \"User Commands\"\n";
   out += ".SH NAME\ngpubroker \\- find GPU capacity, run a job on it and keep it alive\n";
   out += ".SH SYNOPSIS\n\\fBgpubroker\\fR \\fICOMMAND\\fR [\\fIOPTIONS\\fR]\n";
   out += ".SH DESCRIPTION\n" + escaped(root.summary) + "\n";
-  out += ".SH EXAMPLES\n" + example_text(root.examples);
+  out += ".SH EXAMPLES\n" + example_text(root.examples, /*after_title=*/true);
   out += ".SH COMMANDS\n";
   for (const CommandInfo& command : root.commands) { out += command_text(command); }
   out += ".SH OPTIONS OF ALL COMMANDS\n";
   for (const OptionInfo& one : root.options) { out += option_text(one); }
   out += ".SH ENVIRONMENT\n";
   for (const auto& [name, help] :
-       {std::pair{"GPUBROKER_HOME",
-                  "Where the journal, the logs and the checkpoints are kept; the option is stronger."},
-        std::pair{"GPUBROKER_SCENARIO", "Scenario file of the local provider; the option is stronger."},
+       {std::pair{"GPUBROKER_HOME", "Where the journal, logs and checkpoints are kept; the option wins."},
+        std::pair{"GPUBROKER_SCENARIO", "Scenario file of the local provider; the option wins."},
         std::pair{"NO_COLOR", "Not empty: no colours."}}) {
     out += ".TP\n\\fB" + std::string(name) + "\\fR\n" + escaped(help) + "\n";
   }

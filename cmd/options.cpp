@@ -30,7 +30,7 @@ struct Everything {
   InitOptions init;
   VersionOptions version;
   std::string shell;
-  std::vector<std::string> topic;
+  std::vector<std::string> topic;  // of help; read by hand, since the topics are commands
   std::function<Result<int>(Context&)> run;
 };
 using Fill = void (*)(CLI::App&, Everything&);
@@ -258,6 +258,7 @@ void fill_logs(CLI::App& app, Everything& all) {
       ->type_name("N")
       ->check(CLI::NonNegativeNumber.description(""));
   app.add_flag("-t,--timestamps", options.timestamps, "when each line was written");
+  json_flag(app, options.json, "print one JSON object per line of output");
   runs(app, all, run_logs, options);
 }
 
@@ -332,7 +333,7 @@ constexpr CommandRow kCommands[] = {
 /// Builds the table. Only commands among `wanted` get their options (all, when it is null): the rest costs
 /// time at every start and is not looked at.
 void build(CLI::App& root, Everything& all, const std::vector<std::string>* wanted) {
-  root.fallthrough();
+  root.require_subcommand(0, 1);
   root.set_help_flag("-h,--help", "explain");
   root.add_option("--home", all.global.home, "where everything is kept ($GPUBROKER_HOME)")->type_name("DIR");
   root.add_option("--scenario", all.global.scenario,
@@ -355,8 +356,7 @@ void build(CLI::App& root, Everything& all, const std::vector<std::string>* want
   }
 }
 
-constexpr const char* kProgram =
-    "Finds GPU capacity, runs your job on it, keeps it alive and pays for it to the cent.";
+constexpr const char* kProgram = "Finds GPU capacity, runs your job on it and keeps it alive.";
 
 // --- the table as data ---
 
@@ -444,7 +444,8 @@ Error unexpected(CLI::App& root, const std::string& word) {
 /// CLI11 stops at what it misses before it tells what it did not expect, which says more.
 Error explain(CLI::App& root, const CLI::ParseError& error) {
   const std::vector<std::string> left = root.remaining(/*recurse=*/true);
-  const bool extras = error.get_name() == "ExtrasError" || error.get_name() == "RequiredError";
+  const bool extras = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError) ||
+                      error.get_name() == "RequiredError";
   if (extras && !left.empty()) { return unexpected(root, left.front()); }
   CLI::App& app = innermost(root);
   if (error.get_name() == "RequiredError") {
@@ -458,6 +459,27 @@ Error explain(CLI::App& root, const CLI::ParseError& error) {
     return usage("`gpubroker " + path_of(app) + "` needs a command", help_command(app));
   }
   return usage(error.what(), help_command(app));
+}
+
+/// Options of all commands may stand anywhere: they are put in front, where CLI11 looks for them. Its own
+/// fallthrough would also take a workload's name for a command.
+std::vector<std::string> with_globals_first(const std::vector<std::string>& words) {
+  std::vector<std::string> first;
+  std::vector<std::string> rest;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    if (word == "--") {
+      rest.insert(rest.end(), words.begin() + static_cast<std::ptrdiff_t>(i), words.end());
+      break;
+    }
+    const std::string name = word.substr(0, word.find('='));
+    const bool with_value = name == "--home" || name == "--scenario";
+    const bool global = with_value || word == "--no-color" || word == "-v" || word == "--verbose";
+    (global ? first : rest).push_back(word);
+    if (with_value && name == word && i + 1 < words.size()) { first.push_back(words[++i]); }
+  }
+  first.insert(first.end(), rest.begin(), rest.end());
+  return first;
 }
 
 Result<std::string> explain_topic(const std::vector<std::string>& topic) {
@@ -484,7 +506,7 @@ Result<std::string> explain_topic(const std::vector<std::string>& topic) {
 Result<std::string> print_about(const std::string& command, const Everything& all) {
   if (command == "completion") { return render_completion(describe_commands(), all.shell); }
   if (command == "man") { return render_man(describe_commands(), GPUBROKER_VERSION); }
-  return explain_topic(all.topic);
+  return render_help(describe_commands());
 }
 
 }  // namespace
@@ -502,11 +524,17 @@ CommandInfo describe_commands() {
 }
 
 Result<CommandLine> read_command_line(const std::vector<std::string>& words) {
+  if (words.size() > 1 && words.front() == "help" && words[1].rfind('-', 0) != 0) {
+    TRY(std::string text, explain_topic({words.begin() + 1, words.end()}));
+    return CommandLine{.print = std::move(text)};
+  }
   const auto all = std::make_shared<Everything>();
   CLI::App root(kProgram);
   build(root, *all, &words);
+  std::vector<std::string> ordered = with_globals_first(words);
+  std::reverse(ordered.begin(), ordered.end());  // as CLI11 wants them
   try {
-    root.parse(std::vector<std::string>(words.rbegin(), words.rend()));
+    root.parse(std::move(ordered));
   } catch (const CLI::CallForHelp&) {
     return CommandLine{.print = render_help(describe(innermost(root), path_of(innermost(root))))};
   } catch (const CLI::ParseError& error) { return explain(root, error); }

@@ -66,7 +66,7 @@ def move_third(env):
     moved = True
     to = "local/eu-west" if "us-east" in attempt["place"] else "local/us-east"
     print(f"  $ gpubroker migrate {state['id']} --to {to}", flush=True)
-    subprocess.run([binary, "migrate", state["id"], "--to", to], env=env, stderr=subprocess.DEVNULL, check=True)
+    subprocess.run([binary, "migrate", state["id"], "--to", to, "--yes"], env=env, stderr=subprocess.DEVNULL, check=True)
 
 
 home, calm = tempfile.mkdtemp(prefix="gpubroker-demo-"), tempfile.mkdtemp(prefix="gpubroker-calm-")
