@@ -1,5 +1,7 @@
 #include "cmd/context.hpp"
 
+#include <filesystem>
+
 #include "core/store/sqlite_journal.hpp"
 #include "providers/registry.hpp"
 
@@ -7,15 +9,20 @@ namespace gpubroker {
 namespace {
 
 /// A path from the command line or the environment, made independent of where the supervisor will run.
-std::string absolute(Processes& processes, const std::string& path) {
-  if (path.empty() || path.front() == '/') { return path; }
-  return processes.env("PWD").value_or(".") + "/" + path;
+std::string absolute(const std::string& path) {
+  std::error_code failed;
+  return std::filesystem::absolute(path, failed).lexically_normal().string();
+}
+
+/// The same for a scenario, whose names of no file stay as they are: "none" is this machine as it is.
+std::string scenario_path(const std::string& name) {
+  return name == "none" ? name : absolute(name);
 }
 
 Setting find_home(Processes& processes, const std::string& flag) {
-  if (!flag.empty()) { return {.value = absolute(processes, flag), .from = "--home"}; }
+  if (!flag.empty()) { return {.value = absolute(flag), .from = "--home"}; }
   if (const auto home = processes.env("GPUBROKER_HOME"); home && !home->empty()) {
-    return {.value = absolute(processes, *home), .from = "$GPUBROKER_HOME"};
+    return {.value = absolute(*home), .from = "$GPUBROKER_HOME"};
   }
   if (const auto state = processes.env("XDG_STATE_HOME"); state && !state->empty()) {
     return {.value = *state + "/gpubroker", .from = "$XDG_STATE_HOME"};
@@ -24,9 +31,9 @@ Setting find_home(Processes& processes, const std::string& flag) {
 }
 
 Setting find_scenario(Processes& processes, const std::string& flag) {
-  if (!flag.empty()) { return {.value = absolute(processes, flag), .from = "--scenario"}; }
+  if (!flag.empty()) { return {.value = scenario_path(flag), .from = "--scenario"}; }
   const std::string named = processes.env("GPUBROKER_SCENARIO").value_or("");
-  if (!named.empty()) { return {.value = absolute(processes, named), .from = "$GPUBROKER_SCENARIO"}; }
+  if (!named.empty()) { return {.value = scenario_path(named), .from = "$GPUBROKER_SCENARIO"}; }
   return {.value = "", .from = "default: none"};
 }
 
