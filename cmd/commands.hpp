@@ -5,26 +5,37 @@
 #include <vector>
 
 #include "cmd/context.hpp"
+#include "cmd/interrupts.hpp"
 
 namespace gpubroker {
 
 struct LaunchOptionsCli {
   std::string file;
+  std::string run;                                          // shell text instead of the file's `run`
   std::vector<std::pair<std::string, std::string>> fields;  // overrides, by the task's field
+  std::vector<std::string> secrets;                         // names
   std::string key;
   std::string owner;
   std::string wait;
+  std::string idle_minutes;  // SkyPilot's; told that it is not honoured yet
   bool yes = false;
   bool json = false;
   bool detach = false;
   bool dry_run = false;
   bool retry_until_up = false;
+  bool down = false;  // SkyPilot's; always so here
   bool no_supervise = false;
 };
 Result<int> run_launch(const LaunchOptionsCli& options, Context& context);
 
+struct FollowOptions {
+  std::string name;
+  bool json = false;
+  bool supervise = true;  // start a supervisor when none works
+  bool from_end = false;  // of the output; else from the beginning
+};
 /// Shows what happens to a workload until it is over, or Ctrl-C. Returns the workload's exit code, or 130.
-Result<int> follow(Context& context, const std::string& workload, bool json);
+Result<int> run_follow(const FollowOptions& options, Context& context);
 
 struct SuperviseOptions {
   bool until_idle = false;
@@ -41,21 +52,38 @@ Result<int> run_machine_command(const std::vector<std::string>& arguments, Conte
 struct StatusOptions {
   std::string name;
   bool json = false;
+  bool attempts = false;
+  bool discover = false;
 };
 Result<int> run_status(const StatusOptions& options, Context& context);
 
 struct RequestOptions {
+  std::string verb;  // stop, down, start, migrate
   std::vector<std::string> names;
   std::string to;  // migrate: provider/region
   bool yes = false;
+  bool json = false;
+  bool dry_run = false;
+  bool no_wait = false;
   bool no_supervise = false;
 };
-Result<int> run_request(const std::string& verb, const RequestOptions& options, Context& context);
-Result<int> run_gc(bool yes, Context& context);
+Result<int> run_request(const RequestOptions& options, Context& context);
+
+struct GcOptions {
+  bool yes = false;
+  bool json = false;
+  bool dry_run = false;
+};
+Result<int> run_gc(const GcOptions& options, Context& context);
 
 struct LogOptions {
   std::string name;
-  int rank = 0;
+  bool follow = false;
+  bool timestamps = false;
+  bool json = false;
+  int node = -1;    // -1: all
+  int attempt = 0;  // 0: all
+  int tail = -1;    // -1: everything
 };
 Result<int> run_logs(const LogOptions& options, Context& context);
 
@@ -64,6 +92,7 @@ struct PreemptOptions {
   std::string notice;  // empty: none
   int nodes = 0;       // the last ones of the gang; 0: all
   bool yes = false;
+  bool json = false;
 };
 Result<int> run_preempt(const PreemptOptions& options, Context& context);
 /// Has the cloud take machines of the running gang. Returns how many; `invalid` when the cloud cannot, or
@@ -83,25 +112,47 @@ struct RehearseOptions {
 };
 Result<int> run_rehearse(const RehearseOptions& options, Context& context);
 
+/// Where the output of a node is kept on this machine.
+std::string kept_log_path(const std::string& home, const WorkloadId& id, int attempt, int rank);
+
 struct ReportOptions {
   std::string by = "workload";
   std::string from;
   std::string to;
   std::string format = "table";
+  bool json = false;
 };
 Result<int> run_report(const ReportOptions& options, Context& context);
 
-Result<int> run_checkpoint(const std::string& verb, const std::string& workload, const std::string& id,
-                           Context& context);
+struct CheckpointOptions {
+  std::string verb;  // ls, show, verify, now, rm
+  std::string workload;
+  std::string id;
+  std::string timeout = "10m";  // of now
+  bool yes = false;
+  bool json = false;
+  bool dry_run = false;
+  bool no_supervise = false;
+};
+Result<int> run_checkpoint(const CheckpointOptions& options, Context& context);
 
-/// Asks on the terminal, unless `yes`. `invalid` when there is none to ask.
-Result<bool> agree(const std::string& question, bool yes);
+struct InitOptions {
+  std::string kind;
+  std::string folder = ".";
+  bool force = false;
+  bool json = false;
+};
+Result<int> run_init(const InitOptions& options, Context& context);
+
+struct VersionOptions {
+  bool json = false;
+};
+Result<int> run_version(const VersionOptions& options, Context& context);
+
+/// Names for completion, one a line; never fails: a shell that completes has no use for a message.
+Result<int> run_complete_names(Context& context);
 
 /// Starts `gpubroker supervise --until-idle` in the background unless a supervisor holds the lease.
 Status ensure_supervisor(Context& context);
-
-/// Set by SIGINT and SIGTERM.
-bool was_interrupted();
-void watch_interrupts();
 
 }  // namespace gpubroker

@@ -1,6 +1,6 @@
 #include "cmd/context.hpp"
 
-#include <iostream>
+#include <filesystem>
 
 #include "core/store/sqlite_journal.hpp"
 #include "providers/registry.hpp"
@@ -8,17 +8,43 @@
 namespace gpubroker {
 namespace {
 
-std::string find_home(Processes& processes) {
-  if (const auto home = processes.env("GPUBROKER_HOME"); home && !home->empty()) { return *home; }
-  if (const auto state = processes.env("XDG_STATE_HOME"); state && !state->empty()) {
-    return *state + "/gpubroker";
+/// A path from the command line or the environment, made independent of where the supervisor will run.
+std::string absolute(const std::string& path) {
+  std::error_code failed;
+  return std::filesystem::absolute(path, failed).lexically_normal().string();
+}
+
+/// The same for a scenario, whose names of no file stay as they are: "none" is this machine as it is.
+std::string scenario_path(const std::string& name) {
+  return name == "none" ? name : absolute(name);
+}
+
+Setting find_home(Processes& processes, const std::string& flag) {
+  if (!flag.empty()) { return {.value = absolute(flag), .from = "--home"}; }
+  if (const auto home = processes.env("GPUBROKER_HOME"); home && !home->empty()) {
+    return {.value = absolute(*home), .from = "$GPUBROKER_HOME"};
   }
-  return processes.env("HOME").value_or("/tmp") + "/.local/state/gpubroker";
+  if (const auto state = processes.env("XDG_STATE_HOME"); state && !state->empty()) {
+    return {.value = *state + "/gpubroker", .from = "$XDG_STATE_HOME"};
+  }
+  return {.value = processes.env("HOME").value_or("/tmp") + "/.local/state/gpubroker", .from = "default"};
+}
+
+Setting find_scenario(Processes& processes, const std::string& flag) {
+  if (!flag.empty()) { return {.value = scenario_path(flag), .from = "--scenario"}; }
+  const std::string named = processes.env("GPUBROKER_SCENARIO").value_or("");
+  if (!named.empty()) { return {.value = scenario_path(named), .from = "$GPUBROKER_SCENARIO"}; }
+  return {.value = "", .from = "default: none"};
 }
 
 }  // namespace
 
-Context::Context() : home(find_home(processes)), scenario(processes.env("GPUBROKER_SCENARIO").value_or("")) {}
+Context::Context(const GlobalOptions& global)
+    : home_setting(find_home(processes, global.home)),
+      scenario_setting(find_scenario(processes, global.scenario)),
+      home(home_setting.value),
+      scenario(scenario_setting.value),
+      terminal(look_at_terminal(processes, global.no_color)) {}
 
 Result<Journal*> Context::journal() {
   if (!journal_) { TRY(journal_, open_journal(home + "/journal.db", OpenMode::read_write)); }
@@ -26,8 +52,16 @@ Result<Journal*> Context::journal() {
 }
 
 Result<Journal*> Context::journal_to_read() {
-  if (!journal_) { TRY(journal_, open_journal(home + "/journal.db", OpenMode::read_only)); }
-  return journal_.get();
+  if (journal_) { return journal_.get(); }
+  if (!journal_to_read_) { TRY(journal_to_read_, open_journal(home + "/journal.db", OpenMode::read_only)); }
+  return journal_to_read_.get();
+}
+
+Result<Journal*> Context::journal_or_empty() {
+  Result<Journal*> there = journal_to_read();
+  if (there.ok() || there.error().kind != ErrorKind::not_found) { return there; }
+  TRY(journal_to_read_, open_journal(":memory:", OpenMode::read_write));
+  return journal_to_read_.get();
 }
 
 Result<std::map<std::string, Provider*>> Context::providers() {
@@ -57,14 +91,6 @@ Result<OfferSource*> Context::offers() {
     offers_ = std::make_unique<LiveOffers>(list);
   }
   return offers_.get();
-}
-
-int show_error(const Error& error) {
-  std::cerr << "error: " << (error.source.empty() ? "" : error.source + ": ") << error.message;
-  if (!error.code.empty()) { std::cerr << " [" << error.code << "]"; }
-  std::cerr << '\n';
-  if (!error.hint.empty()) { std::cerr << "hint: " << error.hint << '\n'; }
-  return exit_code(error.kind);
 }
 
 }  // namespace gpubroker

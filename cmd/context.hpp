@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "catalog/live_offers.hpp"
+#include "cmd/terminal.hpp"
 #include "core/base/result.hpp"
 #include "core/ports/journal.hpp"
 #include "core/ports/provider.hpp"
@@ -15,31 +16,48 @@
 
 namespace gpubroker {
 
+/// Options that every command takes.
+struct GlobalOptions {
+  std::string home = {};
+  std::string scenario = {};
+  bool no_color = false;
+  bool verbose = false;
+};
+
+/// A setting and which of flag, environment and default won.
+struct Setting {
+  std::string value = {};
+  std::string from = {};  // "--home", "$GPUBROKER_HOME", "default"
+};
+
 /// The world of one command, made once in main. What a command does not ask for is not opened.
 class Context {
  public:
-  Context();
+  explicit Context(const GlobalOptions& global);
 
   SystemClock clock;
   SystemRandom random;
   PosixFiles files;
   PosixProcesses processes;
-  std::string home;      // $GPUBROKER_HOME, else $XDG_STATE_HOME/gpubroker, else ~/.local/state/gpubroker
-  std::string scenario;  // of the local provider: --scenario or $GPUBROKER_SCENARIO
+  Setting home_setting;      // --home, $GPUBROKER_HOME, $XDG_STATE_HOME/gpubroker, ~/.local/state/gpubroker
+  Setting scenario_setting;  // of the local provider: --scenario or $GPUBROKER_SCENARIO
+  std::string home;
+  std::string scenario;
+  Terminal terminal;
 
   /// Opened at the first call.
   Result<Journal*> journal();
   Result<Journal*> journal_to_read();
+  /// For looking at clouds from an empty laptop: the journal, or an empty one in memory when there is none.
+  Result<Journal*> journal_or_empty();
   Result<std::map<std::string, Provider*>> providers();
   Result<OfferSource*> offers();
 
  private:
   std::unique_ptr<Journal> journal_;
+  std::unique_ptr<Journal> journal_to_read_;
   std::vector<std::unique_ptr<Provider>> providers_;
   std::unique_ptr<LiveOffers> offers_;
 };
-
-/// Prints an error on standard error as every command does; returns its exit code.
-int show_error(const Error& error);
 
 }  // namespace gpubroker

@@ -6,7 +6,7 @@
 namespace gpubroker {
 
 Result<int> run_agent_command(const AgentOptions& options, Context& context) {
-  watch_interrupts();
+  watch_interrupts(SecondSignal::is_ignored);
   const AgentParts parts{.clock = context.clock, .files = context.files, .processes = context.processes};
   TRY([[maybe_unused]] const Ok done, run_agent(parts, options.root, options.attempt, was_interrupted));
   return 0;

@@ -3,6 +3,7 @@
 
 #include "cmd/commands.hpp"
 #include "core/broker/broker.hpp"
+#include "core/wire/json.hpp"
 
 namespace gpubroker {
 namespace {
@@ -46,9 +47,19 @@ Result<int> preempt_workload(Context& context, const std::string& name, Millis n
 Result<int> run_preempt(const PreemptOptions& options, Context& context) {
   Millis notice{0};
   if (!options.notice.empty()) { TRY(notice, parse_duration(options.notice)); }
-  TRY(const bool agreed, agree("take machines of " + options.name + " away?", options.yes));
+  TRY(const bool agreed, agree(context.terminal, options.yes, "taking machines away interrupts the job",
+                               "Take machines of " + options.name + " away?"));
   if (!agreed) { return 130; }
   TRY(const int taken, preempt_workload(context, options.name, notice, options.nodes));
+  if (options.json) {
+    std::cout << Json({{"schema", 1},
+                       {"workload", options.name},
+                       {"machines", taken},
+                       {"notice_ms", notice.count()}})
+                     .dump()
+              << '\n';
+    return 0;
+  }
   std::cerr << taken << " machines of " << options.name
             << (notice > Millis{0} ? " will be taken in " + format_duration(notice)
                                    : " are taken, without notice")

@@ -252,10 +252,10 @@ void show_json(const Rehearsal& rehearsal, const RehearsalVerdict& verdict) {
 }  // namespace
 
 Result<int> run_rehearse(const RehearseOptions& options, Context& context) {
-  watch_interrupts();
+  watch_interrupts(SecondSignal::leaves_at_once);
   TRY(const Plan plan, make_plan(options));
-  Context inner;
-  inner.home = context.home + "/rehearsals/" + std::to_string(context.random.next() % 1'000'000'000);
+  Context inner(
+      {.home = context.home + "/rehearsals/" + std::to_string(context.random.next() % 1'000'000'000)});
   TRY(Task task, read_task({.file = options.file, .fields = options.fields}, inner));
   TRY(const int gpus, gpus_to_lend(task, context));
   task = scale_down(std::move(task), options, plan);
@@ -264,7 +264,8 @@ Result<int> run_rehearse(const RehearseOptions& options, Context& context) {
   std::cerr << "rehearsing " << task.name << " on " << task.num_nodes << " nodes of this machine; "
             << plan.notices.size() << " interruptions, each " << format_duration(plan.every)
             << " after its first step\n";
-  TRY(const Accepted accepted, submit(task, {.owner = "rehearsal"}, /*supervise=*/true, inner));
+  TRY(const Accepted accepted, submit(task, {.owner = "rehearsal"}, inner));
+  TRY([[maybe_unused]] const Ok supervised, ensure_supervisor(inner));
   Rehearsal rehearsal(inner, accepted.id, plan);
   TRY([[maybe_unused]] const Ok done, rehearsal.run());
   const RehearsalVerdict verdict = judge_rehearsal(rehearsal.state(), rehearsal.noticed());

@@ -1,120 +1,205 @@
+// stop, down, start and migrate: what is asked of a workload that exists.
 #include <iostream>
-#include <unistd.h>
 
 #include "cmd/commands.hpp"
+#include "cmd/errors.hpp"
+#include "cmd/launch_plan.hpp"
 #include "core/base/text.hpp"
 #include "core/broker/broker.hpp"
-#include "core/checkpoint/checkpoint.hpp"
+#include "core/wire/json.hpp"
 
 namespace gpubroker {
-Result<bool> agree(const std::string& question, bool yes) {
-  if (yes) { return true; }
-  if (isatty(STDIN_FILENO) == 0) {
-    return Error{.kind = ErrorKind::invalid,
-                 .message = "this ends machines and there is no terminal to ask",
-                 .hint = "add --yes"};
-  }
-  std::cerr << question << " [y/N] " << std::flush;
-  std::string answer;
-  std::getline(std::cin, answer);
-  return lower(trim(answer)) == "y";
+namespace {
+
+constexpr int kExitInterrupted = 130;
+constexpr Millis kPause{50};
+constexpr Millis kSupervise{5'000};
+constexpr Millis kSilence{5'000};
+
+struct Wish {
+  UserRequest request = {};
+  WorkloadState state = {};
+  std::string done = {};  // already so: in words
+};
+
+bool ends(UserVerb verb) {
+  return verb == UserVerb::down || verb == UserVerb::stop;
 }
 
-Result<int> run_request(const std::string& verb, const RequestOptions& options, Context& context) {
-  UserRequest request{.verb = user_verb_from(verb).value_or(UserVerb::stop)};
+/// In words, when the world is already as asked. Whether the phase allows the request is the broker's affair.
+std::string already(const WorkloadState& state, UserVerb verb) {
+  const std::string is = state.id.value + " is " + std::string(to_string(state.phase));
+  if (verb == UserVerb::down && is_final(state.phase)) { return is + " already"; }
+  if (verb == UserVerb::stop && state.phase == Phase::stopped) { return is + " already"; }
+  const bool goes_on = !is_final(state.phase) && state.asked_end != UserVerb::stop;
+  if (verb == UserVerb::start && goes_on) { return is + "; nothing to start"; }
+  return {};
+}
+
+/// Nobody needs to agree to what the broker will refuse.
+bool will_be_refused(const Wish& wish) {
+  if (wish.request.verb == UserVerb::migrate) { return wish.state.phase != Phase::running; }
+  return is_final(wish.state.phase);
+}
+
+/// The offers for a gang elsewhere, as the broker will look for them.
+std::vector<Judged> judge_move(const WorkloadState& state, const UserRequest& to,
+                               const std::vector<Offer>& offers, Instant now) {
+  const Attempt* const source = state.current();
+  std::vector<Offer> elsewhere;
+  for (const Offer& offer : offers) {
+    const bool named = !to.provider.empty() || !to.region.empty();
+    const bool is_there = (to.provider.empty() || to.provider == offer.key.provider) &&
+                          (to.region.empty() || to.region == offer.key.region);
+    const bool is_here = source != nullptr && offer.key.provider == source->offer.key.provider &&
+                         offer.key.region == source->offer.key.region;
+    if (named ? is_there : !is_here) { elsewhere.push_back(offer); }
+  }
+  GangNeed need{.any_of = state.task.needs, .ordered = state.task.ordered, .nodes = state.task.num_nodes};
+  for (ResourceNeed& one : need.any_of) {  // the user's word beats the file's
+    if (!to.region.empty()) {
+      one.regions.clear();
+      one.zone.clear();
+    }
+    if (!to.provider.empty()) { one.provider.clear(); }
+  }
+  return rank_offers(elsewhere, need, state.refusals, now);
+}
+
+/// Asks before what spends or ends. 0: go on; else leave with this exit code.
+Result<int> confirm(const RequestOptions& options, const Wish& wish, Context& context) {
+  const std::string& name = wish.state.id.value;
+  const UserVerb verb = wish.request.verb;
+  std::string question;
+  std::string why;
+  if (ends(verb)) {
+    why = "this ends machines";
+    question = (verb == UserVerb::down ? "End " + name + " for good" : "Save " + name + " and stop it") +
+               " (" + std::string(to_string(wish.state.phase)) + ", " +
+               format_money(wish.state.accrued(context.clock.now())) + " USD so far)?";
+  } else {
+    TRY(OfferSource* const source, context.offers());
+    TRY(const std::vector<Offer> offers, source->offers());
+    const Instant now = context.clock.now();
+    const std::vector<Judged> judged = verb == UserVerb::migrate
+                                           ? judge_move(wish.state, wish.request, offers, now)
+                                           : plan_launch(wish.state.task, offers, now);
+    if (judged.empty() || !judged.front().why.empty()) {
+      const Error error = no_capacity(wish.state.task, judged, "try again later, or another place");
+      return show_error(error, options.json, worth_naming(judged));
+    }
+    why = "this books machines";
+    const std::string price = price_tag(judged.front().offer, wish.state.task.num_nodes);
+    question = (verb == UserVerb::migrate ? "Move " : "Go on with ") + name + " on " + price + "?";
+  }
+  if (options.dry_run) {
+    std::cerr << "would do: " << question.substr(0, question.size() - 1) << '\n';
+    return 0;
+  }
+  TRY(const bool agreed, agree(context.terminal, options.yes, why, question));
+  if (!agreed) {
+    std::cerr << "nothing was done\n";
+    return kExitInterrupted;
+  }
+  return 0;
+}
+
+bool is_settled(const WorkloadState& state) {
+  return (is_final(state.phase) || state.phase == Phase::stopped) && !state.is_live();
+}
+
+/// Until the machines are gone. False: interrupted.
+Result<bool> wait_until_gone(const RequestOptions& options, Wish& wish, Journal& journal, Context& context) {
+  Instant spoke = context.clock.now();
+  Instant supervised = spoke;
+  while (true) {
+    TRY(wish.state, load_state(journal, wish.state.id.value));
+    if (is_settled(wish.state)) { return true; }
+    if (was_interrupted()) { return false; }
+    const Instant now = context.clock.now();
+    if (now - spoke >= kSilence) {
+      spoke = now;
+      std::cerr << wish.state.id.value << ": waiting: " << to_string(wish.state.phase) << " ("
+                << plain(wish.state.reason) << ")\n";
+    }
+    if (!options.no_supervise && now - supervised >= kSupervise) {
+      supervised = now;
+      TRY([[maybe_unused]] const Ok there, ensure_supervisor(context));
+    }
+    context.clock.sleep_until(now + kPause);
+  }
+}
+
+Json wish_json(const RequestOptions& options, const Wish& wish) {
+  return {{"workload", wish.state.id.value},
+          {"verb", options.verb},
+          {"already", !wish.done.empty()},
+          {"dry_run", options.dry_run},
+          {"phase", to_string(wish.state.phase)},
+          {"released", !wish.state.is_live()},
+          {"settled_usd", format_money(wish.state.settled())}};
+}
+
+Result<std::vector<Wish>> read_wishes(const RequestOptions& options, Journal& journal) {
+  UserRequest request{.verb = user_verb_from(options.verb).value_or(UserVerb::stop)};
   if (!options.to.empty()) {
     const std::vector<std::string> parts = split(options.to, '/');
     request.provider = parts[0];
     if (parts.size() > 1) { request.region = parts[1]; }
   }
-  TRY(Journal* const journal, context.journal());
-  if (request.verb == UserVerb::down || request.verb == UserVerb::stop) {
-    TRY(const bool agreed, agree(verb + " " + join(options.names, ", ") + "?", options.yes));
-    if (!agreed) { return 130; }
-  }
+  std::vector<Wish> wishes;  // all names are looked up before anything is asked
   for (const std::string& name : options.names) {
-    TRY([[maybe_unused]] const Ok asked, ask(*journal, context.clock, name, request));
-    std::cerr << verb << " " << name << ": asked\n";
+    TRY(WorkloadState state, load_state(journal, name));
+    Wish wish{.request = request, .state = std::move(state)};
+    wish.done = already(wish.state, request.verb);
+    wishes.push_back(std::move(wish));
   }
-  if (!options.no_supervise) { TRY([[maybe_unused]] const Ok supervised, ensure_supervisor(context)); }
-  return 0;
+  return wishes;
 }
 
-Result<int> run_gc(bool yes, Context& context) {
-  TRY(Journal* const journal, context.journal());
-  TRY(const auto providers, context.providers());
-  TRY(const std::vector<FoundNode> found, discover(*journal, providers));
-  std::map<std::string, std::vector<NodeId>> unwanted;
-  for (const FoundNode& node : found) {
-    if (node.wanted) { continue; }
-    unwanted[node.provider].push_back(node.view.id);
-    std::cerr << node.view.id.value << "  " << format_offer_key(node.view.offer) << "  of "
-              << node.view.tags.workload.value << (node.known ? "" : " (not in this journal)") << '\n';
-  }
-  if (unwanted.empty()) {
-    std::cerr << "nothing to collect: " << found.size() << " machines, all wanted\n";
-    return 0;
-  }
-  TRY(const bool agreed, agree("end these machines?", yes));
-  if (!agreed) { return 130; }
-  for (const auto& [provider, nodes] : unwanted) {
-    TRY([[maybe_unused]] const Ok ended, providers.at(provider)->provisioner().terminate(nodes));
-  }
-  return 0;
-}
+}  // namespace
 
-Result<int> run_logs(const LogOptions& options, Context& context) {
-  TRY(Journal* const journal, context.journal_to_read());
-  TRY(const WorkloadState state, load_state(*journal, options.name));
-  for (const Attempt& attempt : state.attempts) {
-    const std::string path = context.home + "/logs/" + state.id.value + "/" + std::to_string(attempt.number) +
-                             "-" + std::to_string(options.rank) + ".log";
-    (void)context.files.read_pieces(path, [](std::string_view piece) -> Status {
-      std::cout << piece;
-      return Ok{};
-    });
-  }
-  return 0;
-}
-
-Result<int> run_checkpoint(const std::string& verb, const std::string& workload, const std::string& id,
-                           Context& context) {
-  if (verb == "now") {
-    TRY(Journal* const writable, context.journal());
-    TRY([[maybe_unused]] const Ok asked,
-        ask(*writable, context.clock, workload, {.verb = UserVerb::checkpoint}));
-    return 0;
-  }
-  TRY(Journal* const journal, context.journal_to_read());
-  TRY(const WorkloadState state, load_state(*journal, workload));
-  TRY(const std::unique_ptr<ObjectStore> objects,
-      open_object_store(state.task.checkpoint.store, context.files));
-  CheckpointStore store(*objects, context.files, context.clock, state.id);
-  if (verb == "rm") {
-    TRY([[maybe_unused]] const Ok removed, store.remove({id}));
-    return 0;
-  }
-  std::vector<std::string> damaged;
-  TRY(const std::vector<Manifest> all, store.list(&damaged));
-  int bad = static_cast<int>(damaged.size());
-  for (const std::string& one : damaged) { std::cout << one << "\tdamaged manifest\n"; }
-  for (const Manifest& manifest : all) {
-    if (!id.empty() && manifest.id.value != id) { continue; }
-    std::string verdict;
-    if (verb == "verify") {
-      const Status whole = store.verify(manifest, /*deep=*/true);
-      verdict = whole.ok() ? "\twhole" : "\t" + whole.error().message;
-      bad += whole.ok() ? 0 : 1;
+Result<int> run_request(const RequestOptions& options, Context& context) {
+  TRY(Journal* const reading, context.journal_to_read());
+  TRY(std::vector<Wish> wishes, read_wishes(options, *reading));
+  for (const Wish& wish : wishes) {
+    if (!wish.done.empty()) {
+      std::cerr << wish.done << '\n';
+      continue;
     }
-    std::cout << manifest.id.value << "\tstep " << manifest.step << "\t" << total_size(manifest) << " bytes\t"
-              << format_utc(manifest.created_at) << verdict << '\n';
-    if (verb == "show") {
-      for (const ManifestFile& file : manifest.files) {
-        std::cout << "  " << file.path << "\t" << file.size << "\t" << file.sha256 << '\n';
+    if (will_be_refused(wish)) { continue; }
+    TRY(const int leave, confirm(options, wish, context));
+    if (leave != 0) { return leave; }
+  }
+  watch_interrupts(SecondSignal::leaves_at_once);
+  Json done = Json::array();
+  for (Wish& wish : wishes) {
+    if (wish.done.empty() && !options.dry_run) {
+      TRY(Journal* const journal, context.journal());
+      TRY([[maybe_unused]] const Ok asked, ask(*journal, context.clock, wish.state.id.value, wish.request));
+      std::cerr << options.verb << " " << wish.state.id.value << ": asked\n";
+    }
+  }
+  if (!options.dry_run && !options.no_supervise) {
+    TRY([[maybe_unused]] const Ok supervised, ensure_supervisor(context));
+  }
+  for (Wish& wish : wishes) {
+    if (ends(wish.request.verb) && !options.dry_run && !options.no_wait) {
+      TRY(Journal* const journal, context.journal());
+      TRY(const bool gone, wait_until_gone(options, wish, *journal, context));
+      if (!gone) {
+        std::cerr << "\n"
+                  << wish.state.id.value << " is being ended all the same; see `gpubroker status "
+                  << wish.state.id.value << "`\n";
+        return kExitInterrupted;
       }
+      std::cerr << wish.state.id.value << " " << to_string(wish.state.phase)
+                << ": its machines are gone; cost " << format_money(wish.state.settled()) << " USD\n";
     }
+    done.push_back(wish_json(options, wish));
   }
-  return bad == 0 ? 0 : 1;
+  if (options.json) { std::cout << dump_json({{"schema", 1}, {"requests", std::move(done)}}) << '\n'; }
+  return 0;
 }
 
 }  // namespace gpubroker

@@ -1,5 +1,7 @@
 #include "cmd/submit.hpp"
 
+#include <algorithm>
+#include <filesystem>
 #include <iostream>
 
 #include "core/base/text.hpp"
@@ -11,6 +13,65 @@ namespace {
 std::string folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
+std::string absolute(const std::string& path) {
+  std::error_code failed;
+  std::string text = std::filesystem::absolute(path, failed).lexically_normal().string();
+  while (text.size() > 1 && text.back() == '/') { text.pop_back(); }
+  return text;
+}
+
+Result<std::string> read_file(const std::string& path, Context& context) {
+  Result<std::string> text = context.files.read(path);
+  if (text.ok() || text.error().kind != ErrorKind::not_found) { return text; }
+  Error error = text.error();
+  error.hint = path.find(' ') == std::string::npos
+                   ? "`gpubroker init plain` writes one to start from"
+                   : "for a command without a task file: gpubroker launch --run '" + path + "'";
+  return error;
+}
+
+/// The file's task, or one made of --run alone.
+Result<Task> read_base(const LaunchOptionsCli& options, Context& context) {
+  if (options.file.empty()) {
+    if (options.run.empty()) {
+      return Error{.kind = ErrorKind::invalid,
+                   .message = "`gpubroker launch` needs a task file, or --run COMMAND",
+                   .hint = "`gpubroker launch --help` has examples",
+                   .code = "usage"};
+    }
+    Task task;
+    task.name = "run";
+    task.run = options.run;
+    return task;
+  }
+  TRY(const std::string text, read_file(options.file, context));
+  TRY(TaskFile file, parse_task(text, options.file, absolute(folder_of(options.file))));
+  for (const TaskWarning& warning : file.warnings) {
+    std::cerr << "warning: " << options.file << ":" << warning.line << ":" << warning.column << ": "
+              << warning.message << '\n';
+  }
+  if (!options.run.empty()) { file.task.run = options.run; }
+  return file.task;
+}
+
+/// --secret NAME. A value there would stand in the shell's history and in the process table.
+Status add_secrets(Task& task, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    const std::size_t equals = name.find('=');
+    if (equals != std::string::npos) {
+      const std::string bare = name.substr(0, equals);
+      return Error{.kind = ErrorKind::invalid,
+                   .message = "a secret's value does not belong on the command line",
+                   .hint = "export " + bare + " and say --secret " + bare,
+                   .source = "--secret"};
+    }
+    const bool known = std::any_of(task.secrets.begin(), task.secrets.end(),
+                                   [&](const SecretNeed& need) { return need.name == name; });
+    if (!known) { task.secrets.push_back({.name = name, .file = {}}); }
+  }
+  return Ok{};
 }
 
 /// The workdir as it is now: what later attempts run must not depend on what is edited meanwhile.
@@ -33,22 +94,19 @@ Result<std::string> pack(const Task& task, Context& context) {
 }  // namespace
 
 Result<Task> read_task(const LaunchOptionsCli& options, Context& context) {
-  TRY(const std::string text, context.files.read(options.file));
-  TRY(const CommandResult here, context.processes.run({.argv = {"pwd"}}, std::chrono::seconds{10}));
-  std::string base = folder_of(options.file);
-  if (base.front() != '/') { base = std::string(trim(here.out)) + (base == "." ? "" : "/" + base); }
-  TRY(TaskFile file, parse_task(text, options.file, base));
-  for (const TaskWarning& warning : file.warnings) {
-    std::cerr << "warning: " << options.file << ":" << warning.line << ":" << warning.column << ": "
-              << warning.message << '\n';
-  }
+  TRY(Task task, read_base(options, context));
   for (const auto& [field, value] : options.fields) {
-    TRY([[maybe_unused]] const Ok set, set_field(file.task, field, value));
+    TRY([[maybe_unused]] const Ok set, set_field(task, field, field == "workdir" ? absolute(value) : value));
   }
-  if (!file.task.checkpoint.path.empty() && file.task.checkpoint.store.empty()) {
-    file.task.checkpoint.store = "file://" + context.home + "/checkpoints";
+  TRY([[maybe_unused]] const Ok added, add_secrets(task, options.secrets));
+  if (!options.idle_minutes.empty()) {
+    std::cerr << "warning: --idle-minutes-to-autostop is not needed: machines are given back when the job is "
+                 "over\n";
   }
-  return file.task;
+  if (!task.checkpoint.path.empty() && task.checkpoint.store.empty()) {
+    task.checkpoint.store = "file://" + context.home + "/checkpoints";
+  }
+  return task;
 }
 
 Status check_task(const Task& task, Context& context) {
@@ -57,19 +115,18 @@ Status check_task(const Task& task, Context& context) {
   return Ok{};
 }
 
-Result<Accepted> submit(const Task& task, LaunchOptions options, bool supervise, Context& context) {
+Result<Accepted> submit(const Task& task, LaunchOptions options, Context& context) {
   TRY([[maybe_unused]] const Ok paths, check_paths(task, context.files));
   TRY(const std::string secrets, read_secrets_json(task, context.files, context.processes));
   TRY(options.archive, pack(task, context));
   TRY(Journal* const journal, context.journal());
-  TRY(const Accepted accepted, accept(*journal, context.clock, context.random, task, options));
-  if (!secrets.empty()) {
-    TRY([[maybe_unused]] const Ok kept,
-        context.files.write_atomic(context.home + "/secrets/" + accepted.id.value + ".json", secrets, 0600,
-                                   /*durable=*/true));
-  }
-  if (supervise) { TRY([[maybe_unused]] const Ok supervised, ensure_supervisor(context)); }
-  return accepted;
+  // The secrets lie there before the workload exists: a supervisor may take it up at once.
+  const auto keep_secrets = [&](const WorkloadId& id) -> Status {
+    if (secrets.empty()) { return Ok{}; }
+    return context.files.write_atomic(context.home + "/secrets/" + id.value + ".json", secrets, 0600,
+                                      /*durable=*/true);
+  };
+  return accept(*journal, context.clock, context.random, task, options, keep_secrets);
 }
 
 }  // namespace gpubroker

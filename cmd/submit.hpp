@@ -15,8 +15,8 @@ Result<Task> read_task(const LaunchOptionsCli& options, Context& context);
 /// What the task needs of this machine: its folders and files, and its secrets. `invalid`, naming the field.
 Status check_task(const Task& task, Context& context);
 
-/// Checks the task, packs its workdir, writes the workload into the journal and its secrets beside it,
-/// and starts a supervisor unless one works or `supervise` is false.
-Result<Accepted> submit(const Task& task, LaunchOptions options, bool supervise, Context& context);
+/// Checks the task, packs its workdir and writes the workload into the journal, its secrets beside it before
+/// that. A supervisor is the caller's affair.
+Result<Accepted> submit(const Task& task, LaunchOptions options, Context& context);
 
 }  // namespace gpubroker

@@ -1,5 +1,5 @@
+#include <algorithm>
 #include <condition_variable>
-#include <csignal>
 #include <deque>
 #include <iostream>
 #include <mutex>
@@ -7,15 +7,12 @@
 
 #include "cmd/commands.hpp"
 #include "core/base/log.hpp"
+#include "core/base/text.hpp"
 #include "core/broker/broker.hpp"
 #include "core/checkpoint/checkpoint.hpp"
 
 namespace gpubroker {
 namespace {
-
-// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): the only thing a signal handler may
-// touch.
-volatile std::sig_atomic_t g_interrupted = 0;
 
 /// A bounded number of threads for blocking calls.
 class ThreadPool {
@@ -101,7 +98,7 @@ SupervisorParts make_parts(Context& context, Journal& journal, OfferSource& offe
 void wait_for_news(Context& context, Supervisor& supervisor, Journal& journal, Instant next) {
   constexpr Millis kPause{10};
   const Result<std::int64_t> before = journal.last_seq();
-  for (int i = 0; context.clock.now() < next && !supervisor.has_news() && g_interrupted == 0; ++i) {
+  for (int i = 0; context.clock.now() < next && !supervisor.has_news() && !was_interrupted(); ++i) {
     context.clock.sleep_until(context.clock.now() + kPause);
     if (i % 5 == 4) {
       const Result<std::int64_t> seq = journal.last_seq();
@@ -110,22 +107,48 @@ void wait_for_news(Context& context, Supervisor& supervisor, Journal& journal, I
   }
 }
 
+constexpr const char* kHolderPrefix = "pid-";
+
+/// Whether the holder of a lease may still be at work. One of another machine or form may.
+bool may_live(const std::string& holder, Context& context) {
+  const std::string prefix = kHolderPrefix;
+  if (holder.rfind(prefix, 0) != 0) { return true; }
+  const std::optional<std::int64_t> pid = parse_int(split(holder.substr(prefix.size()), '-').front());
+  return !pid || context.processes.is_alive(*pid);
+}
+
+/// Takes the lease. One that a dead supervisor has left behind is waited for: it ends by itself.
+Status start(Supervisor& supervisor, Journal& journal, Context& context) {
+  while (true) {
+    Status started = supervisor.start();
+    if (started.ok() || started.error().kind != ErrorKind::conflict || was_interrupted()) { return started; }
+    TRY(const std::optional<Lease> lease, journal.current_lease());
+    if (!lease || may_live(lease->holder, context)) { return started; }
+    context.clock.sleep_until(std::min(lease->until, context.clock.now() + Millis{100}));
+  }
+}
+
+/// The loop, until a signal or, when that is wanted, until nothing has been to do for a while.
+Status work(Supervisor& supervisor, const SuperviseOptions& options, Journal& journal, Context& context) {
+  constexpr Millis kIdle{1'000};
+  std::optional<Instant> idle_since;
+  while (!was_interrupted()) {
+    TRY(const Supervisor::Step step, supervisor.step());
+    const Instant now = context.clock.now();
+    if (!step.idle) { idle_since.reset(); }
+    if (step.idle && !idle_since) { idle_since = now; }
+    if (options.until_idle && idle_since && now - *idle_since >= kIdle) { break; }
+    wait_for_news(context, supervisor, journal, step.idle ? now + Millis{100} : step.next);
+  }
+  return Ok{};
+}
+
 }  // namespace
-
-bool was_interrupted() {
-  return g_interrupted != 0;
-}
-
-void watch_interrupts() {
-  const auto handler = [](int) { g_interrupted = 1; };
-  (void)std::signal(SIGINT, handler);
-  (void)std::signal(SIGTERM, handler);
-}
 
 Status ensure_supervisor(Context& context) {
   TRY(Journal* const journal, context.journal());
   TRY(const std::optional<Lease> lease, journal->current_lease());
-  if (lease && lease->until > context.clock.now()) { return Ok{}; }
+  if (lease && lease->until > context.clock.now() && may_live(lease->holder, context)) { return Ok{}; }
   TRY(const std::string self, context.processes.self_path());
   std::map<std::string, std::string> env = {{"GPUBROKER_HOME", context.home}};
   if (!context.scenario.empty()) { env["GPUBROKER_SCENARIO"] = context.scenario; }
@@ -136,29 +159,27 @@ Status ensure_supervisor(Context& context) {
 }
 
 Result<int> run_supervise(const SuperviseOptions& options, Context& context) {
-  watch_interrupts();
+  watch_interrupts(SecondSignal::is_ignored);
   open_log("", LogLevel::info);
   TRY(Journal* const journal, context.journal());
   TRY(const auto providers, context.providers());
   TRY(OfferSource* const offers, context.offers());
   ThreadPool pool(16);
-  SupervisorParts parts = make_parts(context, *journal, *offers, pool);
-  parts.providers = providers;
-  const std::string holder = "pid-" + std::to_string(context.processes.self_pid()) + "-" +
+  const std::string holder = kHolderPrefix + std::to_string(context.processes.self_pid()) + "-" +
                              std::to_string(context.random.next() % 1'000'000);
-  Supervisor supervisor(std::move(parts), holder);
-  TRY([[maybe_unused]] const Ok started, supervisor.start());
-  std::optional<Instant> idle_since;
-  while (!was_interrupted()) {
-    TRY(const Supervisor::Step step, supervisor.step());
-    const Instant now = context.clock.now();
-    if (!step.idle) { idle_since.reset(); }
-    if (step.idle && !idle_since) { idle_since = now; }
-    if (options.until_idle && idle_since && now - *idle_since >= std::chrono::seconds{1}) { break; }
-    wait_for_news(context, supervisor, *journal, step.idle ? now + Millis{100} : step.next);
+  while (true) {
+    SupervisorParts parts = make_parts(context, *journal, *offers, pool);
+    parts.providers = providers;
+    Supervisor supervisor(std::move(parts), holder);
+    TRY([[maybe_unused]] const Ok started, start(supervisor, *journal, context));
+    TRY([[maybe_unused]] const Ok worked, work(supervisor, options, *journal, context));
+    supervisor.stop();
+    if (was_interrupted()) { return 0; }
+    // Who asks for something writes it down and then looks for a lease. So who leaves gives the lease back
+    // and then looks once more: one of the two sees the other.
+    TRY(const std::vector<WorkloadRow> live, journal->workloads(/*only_live=*/true));
+    if (live.empty()) { return 0; }
   }
-  supervisor.stop();
-  return 0;
 }
 
 }  // namespace gpubroker

@@ -77,7 +77,7 @@ class Fate:
 
     def move(self, name):
         place = self.cloud.state(name)["attempts"][-1]["place"]
-        self.cloud.run("migrate", name, "--to", "local/eu-west" if "us-east" in place else "local/us-east")
+        self.cloud.run("migrate", name, "--yes", "--to", "local/eu-west" if "us-east" in place else "local/us-east")
 
 
 def show_attempts(state):

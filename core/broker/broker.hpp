@@ -31,9 +31,11 @@ struct Accepted {
   bool already = false;  // the key is known: this is the workload it belongs to
 };
 /// Writes the workload into the journal; the loop does the rest. The same key again returns the same
-/// workload.
+/// workload. `prepare` is called with the id before that: what the loop will need of it is there when the
+/// workload exists. Its error ends the launch.
 Result<Accepted> accept(Journal& journal, Clock& clock, Random& random, const Task& task,
-                        const LaunchOptions& options);
+                        const LaunchOptions& options,
+                        const std::function<Status(const WorkloadId&)>& prepare = {});
 
 /// Writes what the user asks into the journal. Errors: `not_found` with the nearest name in the hint,
 /// `invalid` when the phase does not allow it ("llama-7k2q has succeeded; there is nothing to stop"). Doing

@@ -17,6 +17,17 @@ std::string random_suffix(Random& random) {
   return suffix;
 }
 
+/// A name that no workload has.
+Result<WorkloadId> choose_id(Journal& journal, Random& random, const std::string& name) {
+  constexpr int kTries = 100;
+  for (int i = 0; i < kTries; ++i) {
+    WorkloadId id{name + "-" + random_suffix(random)};
+    TRY(const std::optional<WorkloadRow> taken, journal.find_workload(id.value));
+    if (!taken) { return id; }
+  }
+  return Error{.kind = ErrorKind::internal, .message = "no free name for a workload called " + name};
+}
+
 Result<WorkloadRow> find_row(Journal& journal, const std::string& name) {
   TRY(const std::optional<WorkloadRow> row, journal.find_workload(name));
   if (row) { return *row; }
@@ -87,16 +98,17 @@ Money hourly_cost(const Offer& offer, int nodes) {
 }
 
 Result<Accepted> accept(Journal& journal, Clock& clock, Random& random, const Task& task,
-                        const LaunchOptions& options) {
+                        const LaunchOptions& options,
+                        const std::function<Status(const WorkloadId&)>& prepare) {
   if (!options.key.empty()) {
     TRY(const std::optional<WorkloadRow> row, journal.find_workload(options.key));
     if (row && row->key == options.key) { return Accepted{.id = row->id, .already = true}; }
   }
-  const Instant now = clock.now();
+  TRY(const WorkloadId id, choose_id(journal, random, task.name));
+  if (prepare) { TRY([[maybe_unused]] const Ok prepared, prepare(id)); }
   WorkloadState state;
-  Record record{.at = now,
-                .workload = {task.name + "-" + random_suffix(random)},
-                .body = AcceptedRecord{.task = task, .options = options}};
+  const Record record{
+      .at = clock.now(), .workload = id, .body = AcceptedRecord{.task = task, .options = options}};
   apply(state, record, 0);
   const Result<std::int64_t> written = journal.append(
       {.rows = {encode_record(record)}, .workloads = {project(state)}, .charges = {}}, std::nullopt);

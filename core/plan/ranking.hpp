@@ -20,6 +20,8 @@ struct Judged {
   Offer offer = {};
   int preference = 0;  // index into any_of when ordered, then the market's place; smaller is better
   std::string why = {};
+  std::string kind =
+      {};  // of the reason, one word: "place", "market", "gpu", "size", "price", or an error's kind
 };
 
 /// Judges every offer; candidates first, best first: preference, price, then name. The rest

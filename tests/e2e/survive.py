@@ -37,7 +37,7 @@ try:
     wait("the third gang to run", lambda: any(a["number"] >= 3 and a["running_at"] for a in state(name)["attempts"]))
     place = state(name)["attempts"][-1]["place"]
     other = "eu-west" if "us-east" in place else "us-east"
-    run("migrate", name, "--to", "local/" + other)
+    run("migrate", name, "--to", "local/" + other, "--yes")
     wait("the end", lambda: state(name)["final"] and state(name)["released"])
     end = state(name)
     print(json.dumps(end, indent=1))

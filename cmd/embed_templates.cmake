@@ -1,0 +1,20 @@
+# Writes OUTPUT, a .cpp with every file below FOLDER: cmake -DFOLDER=… -DOUTPUT=… -P embed_templates.cmake
+file(GLOB_RECURSE files RELATIVE ${FOLDER} ${FOLDER}/*)
+list(FILTER files EXCLUDE REGEX "(__pycache__|/\\.|~$)")
+list(SORT files)
+set(text "// Written by cmd/embed_templates.cmake out of cmd/templates.\n#include \"cmd/templates.hpp\"\n\nnamespace gpubroker {\n\n")
+string(APPEND text "const std::vector<TemplateFile>& template_files() {\n  static const std::vector<TemplateFile> kFiles = {\n")
+foreach(path ${files})
+  string(REGEX REPLACE "/.*" "" kind ${path})
+  string(REGEX REPLACE "^[^/]*/" "" name ${path})
+  # As bytes: a text with brackets or semicolons does not survive CMake's lists.
+  file(READ ${FOLDER}/${path} hex HEX)
+  string(LENGTH "${hex}" digits)
+  math(EXPR size "${digits} / 2")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "\\\\x\\1" bytes "${hex}")
+  # Pieces, so that no line is endless.
+  string(REGEX REPLACE "((\\\\x[0-9a-f][0-9a-f])(\\\\x[0-9a-f][0-9a-f])?(\\\\x[0-9a-f][0-9a-f])?(\\\\x[0-9a-f][0-9a-f])?(\\\\x[0-9a-f][0-9a-f])?(\\\\x[0-9a-f][0-9a-f])?(\\\\x[0-9a-f][0-9a-f])?(\\\\x[0-9a-f][0-9a-f])?)" "\"\\1\"\n" bytes "${bytes}")
+  string(APPEND text "      {\"${kind}\", \"${name}\", std::string_view(\n${bytes}, ${size})},\n")
+endforeach()
+string(APPEND text "  };\n  return kFiles;\n}\n\n}  // namespace gpubroker\n")
+file(WRITE ${OUTPUT} "${text}")
