@@ -10,7 +10,8 @@ namespace gpubroker::testing {
 
 class TemporaryFolder {
  public:
-  TemporaryFolder() : path_(std::filesystem::temp_directory_path() / "gpubroker-test-XXXXXX") {
+  TemporaryFolder() : TemporaryFolder(std::filesystem::temp_directory_path()) {}
+  explicit TemporaryFolder(const std::filesystem::path& parent) : path_(parent / "gpubroker-test-XXXXXX") {
     REQUIRE(mkdtemp(path_.data()) != nullptr);
   }
   ~TemporaryFolder() {

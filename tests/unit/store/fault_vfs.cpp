@@ -144,12 +144,12 @@ int open_file(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags,
   return real;
 }
 
-int delete_file(sqlite3_vfs* vfs, const char* name, int sync_folder) {
+int delete_file(sqlite3_vfs* vfs, const char* name, int /*sync_folder*/) {
   FaultVfs* const owner = owner_of(vfs);
   const int code = owner->next_change(SQLITE_IOERR_DELETE);
   if (code != SQLITE_OK) { return code; }
   owner->disks.erase(name);
-  return owner->real->xDelete(owner->real, name, sync_folder);
+  return owner->real->xDelete(owner->real, name, /*syncDir=*/0);
 }
 
 }  // namespace

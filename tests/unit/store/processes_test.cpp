@@ -13,7 +13,7 @@ namespace {
 
 using testing::TemporaryFolder;
 
-constexpr std::int64_t kNames = 1'000'000;  // an acknowledged append is told as writer x kNames + its number
+constexpr std::int64_t kNoEnd = 1'000'000;  // more rows than a writer that is killed gets to
 
 std::string name_of(std::int64_t writer, std::int64_t number) {
   return std::to_string(writer) + "/" + std::to_string(number);
@@ -185,7 +185,7 @@ TEST_CASE("a writer that is killed at any moment has lost nothing that was ackno
     NumberPipe pipe;
     // Some rows are large, so that the log is also written back, and begun anew, under the kills.
     const std::size_t body_bytes = random() % 4 == 0 ? 150'000 : 200;
-    Child writer([&] { return write_rows(path, pipe, round, kNames, body_bytes); });
+    Child writer([&] { return write_rows(path, pipe, round, kNoEnd, body_bytes); });
     pipe.close_writing();
     std::int64_t number = 0;
     const auto take = [&](std::optional<std::int64_t> seq) {
