@@ -90,8 +90,9 @@ TEST_CASE("a bad GPU spec is invalid, and the message names the part that is wro
       {"H100-:8", "'H100-' is no GPU model"},
       {"tpu-v5e:8", "TPUs are not supported, only GPUs"},
   };
-  for (const auto& [text, why] : rows) {
-    CAPTURE(text);
+  for (const auto& row : rows) {
+    const auto& [text, why] = row;
+    CAPTURE(row.first);
     const Result<GpuSpec> read = parse_gpu_spec(text);
     REQUIRE_FALSE(read.ok());
     CHECK(read.error().kind == ErrorKind::invalid);

@@ -115,8 +115,9 @@ TEST_CASE("money is read as people write it") {
                                                                        {"007", 7'000'000},
                                                                        {"0", 0},
                                                                        {"-0", 0}};
-  for (const auto& [text, micros] : rows) {
-    CAPTURE(text);
+  for (const auto& row : rows) {
+    const auto& [text, micros] = row;
+    CAPTURE(row.first);
     const Result<Money> amount = parse_money(text);
     REQUIRE(amount.ok());
     CHECK(amount.value().micros == micros);

@@ -63,8 +63,9 @@ TEST_CASE("moments and dates are read in every form of RFC 3339") {
       {"0000-01-01", kYear0},
       {"9999-12-31T23:59:59.999Z", kYearsEnd},
   };
-  for (const auto& [text, ms] : rows) {
-    CAPTURE(text);
+  for (const auto& row : rows) {
+    const auto& [text, ms] = row;
+    CAPTURE(row.first);
     const Result<Instant> at = parse_utc(text);
     REQUIRE(at.ok());
     CHECK(at.value().ms == ms);
@@ -178,8 +179,9 @@ TEST_CASE("what is no length of time is invalid, and the message shows it") {
                                                                  {"36500d1ms", ""},
                                                                  {"99999999999999999999s", ""},
                                                                  {"9223372036854775807h", ""}};
-  for (const auto& [text, bare] : rows) {
-    CAPTURE(text);
+  for (const auto& row : rows) {
+    const auto& [text, bare] = row;
+    CAPTURE(row.first);
     const Result<Millis> length = parse_duration(text, bare);
     REQUIRE_FALSE(length.ok());
     CHECK(length.error().kind == ErrorKind::invalid);

@@ -35,8 +35,9 @@ TEST_CASE("what is done about an error follows from its kind") {
       {ErrorKind::internal, Reaction::give_up},
   };
   REQUIRE(rows.size() == kKinds.size());
-  for (const auto& [kind, reaction] : rows) {
-    CAPTURE(to_string(kind));
+  for (const auto& row : rows) {
+    const auto& [kind, reaction] = row;
+    CAPTURE(to_string(row.first));
     CHECK(react({.kind = kind}, 1).reaction == reaction);
     // Nothing but the kind decides: not words, codes, scopes, nor whether the deed may have been done.
     const Error decorated{.kind = kind,

@@ -49,13 +49,15 @@ struct Run {
   void check(const std::string& path) const {
     const std::unique_ptr<Journal> journal = open(path);
     const std::vector<JournalRow> rows = all_rows(*journal);
-    for (const auto& [name, count] : acknowledged) {
-      CAPTURE(name);
+    for (const auto& row : acknowledged) {
+      const auto& [name, count] = row;
+      CAPTURE(row.first);
       CHECK(count_token(rows, name) == count);
     }
     // A commit whose last sync failed may be found all the same (`maybe_applied`), but whole.
-    for (const auto& [name, count] : refused) {
-      CAPTURE(name);
+    for (const auto& row : refused) {
+      const auto& [name, count] = row;
+      CAPTURE(row.first);
       const std::size_t found = count_token(rows, name);
       CHECK((found == 0 || found == count));
     }
@@ -89,10 +91,10 @@ TEST_CASE(
     Fault fault;
     bool for_good;
   };
-  for (const auto& [fault, for_good] : {Row{Fault::refused, false}, Row{Fault::torn, false},
-                                        Row{Fault::torn, true}, Row{Fault::full, true}}) {
-    CAPTURE(static_cast<int>(fault));
-    CAPTURE(for_good);
+  for (const Row& row : {Row{Fault::refused, false}, Row{Fault::torn, false}, Row{Fault::torn, true},
+                         Row{Fault::full, true}}) {
+    CAPTURE(static_cast<int>(row.fault));
+    CAPTURE(row.for_good);
     int step = 0;
     for (bool more = true; more; ++step) {
       CAPTURE(step);
@@ -101,7 +103,7 @@ TEST_CASE(
       const std::string path = folder.file("journal.db");
       vfs.disks.clear();
       Run run;
-      vfs.fail_after(step, fault, for_good);
+      vfs.fail_after(step, row.fault, row.for_good);
       live(path, run);
       more = vfs.has_failed();
       vfs.heal();
