@@ -33,9 +33,13 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
   return spdlog::level::off;
 }
 
+bool is_control(char c) {
+  return static_cast<unsigned char>(c) < ' ' || c == '\x7f';
+}
+
 bool is_plain(const std::string& value) {
   return !value.empty() && std::none_of(value.begin(), value.end(), [](char c) {
-    return c == '"' || c == '\\' || c == '=' || static_cast<unsigned char>(c) <= ' ';
+    return c == '"' || c == '\\' || c == '=' || c == ' ' || is_control(c);
   });
 }
 
@@ -51,7 +55,7 @@ void append_value(std::string& line, const std::string& value) {
     if (c == '\n') {
       line += "\\n";
     } else {
-      line += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+      line += is_control(c) ? ' ' : c;
     }
   }
   line += '"';

@@ -73,8 +73,9 @@ const Refusal* find_refusal(const std::vector<Refusal>& refusals, const OfferKey
 }
 
 int count_refusals(const std::vector<Refusal>& refusals, const OfferKey& key) {
-  return static_cast<int>(
-      std::count_if(refusals.begin(), refusals.end(), [&](const Refusal& r) { return r.key == key; }));
+  return static_cast<int>(std::count_if(refusals.begin(), refusals.end(), [&](const Refusal& refusal) {
+    return refusal.kind == ErrorKind::capacity && refusal.key == key;
+  }));
 }
 
 }  // namespace gpubroker

@@ -49,7 +49,8 @@ struct Refusal {
 /// for that type and market.
 const Refusal* find_refusal(const std::vector<Refusal>& refusals, const OfferKey& key, Instant now);
 
-/// How often an offer was refused for capacity without a success between: the `tries` of react.
+/// How often this very offer was refused for want of capacity, as far as it is remembered: the failures
+/// before this one, for the `tries` of react.
 int count_refusals(const std::vector<Refusal>& refusals, const OfferKey& key);
 
 }  // namespace gpubroker

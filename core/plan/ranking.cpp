@@ -1,6 +1,7 @@
 #include "core/plan/ranking.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <tuple>
 
 namespace gpubroker {
@@ -20,58 +21,70 @@ int market_place(const ResourceNeed& need, Market market) {
   return at == need.markets.end() ? -1 : static_cast<int>(at - need.markets.begin());
 }
 
-/// A reason in words, and its kind.
+/// Why an offer does not serve a need. `passed` counts the checks that held before it failed: of several
+/// needs, the one that came nearest is told.
 struct Mismatch {
-  std::string why = {};
+  int passed = 0;
+  std::string why = {};  // empty: it serves
   std::string kind = {};
 };
 
-/// Why `offer` does not serve `need`, or empty.
-Mismatch mismatch(const Offer& offer, const ResourceNeed& need) {
-  const OfferKey& key = offer.key;
-  if (!need.provider.empty() && need.provider != key.provider) { return {"other provider", "place"}; }
-  if (!is_one_of(need.regions, key.region)) { return {"other region", "place"}; }
-  if (!need.zone.empty() && need.zone != key.zone) { return {"other zone", "place"}; }
-  if (!need.instance_type.empty() && need.instance_type != key.instance_type) {
-    return {"other instance type", "size"};
-  }
-  if (market_place(need, key.market) < 0) { return {"other market", "market"}; }
-  if (!matches(need.gpu, offer.gpu)) { return {"other GPU", "gpu"}; }
-  if (!fits(need.cpus, offer.vcpus)) { return {"vCPUs: " + std::to_string(offer.vcpus), "size"}; }
-  if (!fits(need.memory_mib, offer.memory_mib)) {
-    return {"memory: " + std::to_string(offer.memory_mib) + " MiB", "size"};
-  }
-  if (need.max_price && offer.price > *need.max_price) {
-    return {"price " + format_money({offer.price.micros_per_hour}) + " above " +
-                format_money({need.max_price->micros_per_hour}),
-            "price"};
-  }
+std::string above(std::int64_t price_micros, const char* unit, Rate most) {
+  return "price " + format_money({price_micros}) + unit + " above " + format_money({most.micros_per_hour});
+}
+
+std::string price_mismatch(const Offer& offer, const ResourceNeed& need) {
+  const std::int64_t price = offer.price.micros_per_hour;
+  if (need.max_price && offer.price > *need.max_price) { return above(price, "", *need.max_price); }
   if (need.max_price_per_gpu && offer.gpu.count > 0) {
-    const std::int64_t per_gpu = offer.price.micros_per_hour / offer.gpu.count;
+    // Rounded up: a price that is over the limit by less than a micro-dollar per GPU is over it.
+    const std::int64_t count = offer.gpu.count;
+    const std::int64_t per_gpu = price / count + (price % count > 0 ? 1 : 0);
     if (per_gpu > need.max_price_per_gpu->micros_per_hour) {
-      return {"price " + format_money({per_gpu}) + " per GPU above " +
-                  format_money({need.max_price_per_gpu->micros_per_hour}),
-              "price"};
+      return above(per_gpu, " per GPU", *need.max_price_per_gpu);
     }
   }
   return {};
 }
 
+Mismatch compare(const Offer& offer, const ResourceNeed& need) {
+  const OfferKey& key = offer.key;
+  if (!need.provider.empty() && need.provider != key.provider) { return {0, "other provider", "place"}; }
+  if (!is_one_of(need.regions, key.region)) { return {1, "other region", "place"}; }
+  if (!need.zone.empty() && need.zone != key.zone) { return {2, "other zone", "place"}; }
+  if (!need.instance_type.empty() && need.instance_type != key.instance_type) {
+    return {3, "other instance type", "size"};
+  }
+  if (market_place(need, key.market) < 0) { return {4, "other market", "market"}; }
+  if (!matches(need.gpu, offer.gpu)) { return {5, "other GPU", "gpu"}; }
+  if (!fits(need.cpus, offer.vcpus)) { return {6, "vCPUs: " + std::to_string(offer.vcpus), "size"}; }
+  if (!fits(need.memory_mib, offer.memory_mib)) {
+    return {7, "memory: " + std::to_string(offer.memory_mib) + " MiB", "size"};
+  }
+  return {8, price_mismatch(offer, need), "price"};
+}
+
 constexpr int kMarketPlaces = 8;  // more than there are markets
+constexpr int kNoPreference = std::numeric_limits<int>::max();
 
 Judged judge(const Offer& offer, const GangNeed& need, const std::vector<Refusal>& refusals, Instant now) {
-  Judged judged{.offer = offer, .preference = 0, .why = "nothing was asked for"};
+  Judged judged{.offer = offer, .preference = kNoPreference, .why = "nothing was asked for"};
+  int nearest = -1;
   for (std::size_t i = 0; i < need.any_of.size(); ++i) {
-    Mismatch found = mismatch(offer, need.any_of[i]);
-    judged.why = std::move(found.why);
-    judged.kind = std::move(found.kind);
-    if (judged.why.empty()) {
+    const Mismatch mismatch = compare(offer, need.any_of[i]);
+    if (mismatch.why.empty()) {
+      // The best of all needs that it serves, so that their order means nothing where none was asked for.
       const int order = need.ordered ? static_cast<int>(i) * kMarketPlaces : 0;
-      judged.preference = order + market_place(need.any_of[i], offer.key.market);
-      break;
+      judged.preference = std::min(judged.preference, order + market_place(need.any_of[i], offer.key.market));
+    } else if (mismatch.passed > nearest) {
+      nearest = mismatch.passed;
+      judged.why = mismatch.why;
+      judged.kind = mismatch.kind;
     }
   }
-  if (!judged.why.empty()) { return judged; }
+  if (judged.preference == kNoPreference) { return judged; }
+  judged.why.clear();
+  judged.kind.clear();
   if (const Refusal* refusal = find_refusal(refusals, offer.key, now)) {
     judged.why = "refused " + format_duration(now - refusal->at) +
                  " ago: " + std::string(to_string(refusal->kind)) +
@@ -93,12 +106,13 @@ std::vector<Judged> rank_offers(const std::vector<Offer>& offers, const GangNeed
   for (const Offer& offer : offers) { all.push_back(judge(offer, need, refusals, now)); }
   std::sort(all.begin(), all.end(), [](const Judged& a, const Judged& b) {
     const auto rank = [](const Judged& j) {
-      return std::make_tuple(!j.why.empty(), j.why.empty() ? j.preference : 0,
-                             j.why.empty() ? j.offer.price.micros_per_hour : 0);
+      const bool candidate = j.why.empty();
+      return std::make_tuple(!candidate, candidate ? j.preference : 0, candidate ? j.offer.price : Rate{});
     };
     const auto left = rank(a);
     const auto right = rank(b);
-    return left != right ? left < right : a.offer.key < b.offer.key;
+    if (left != right) { return left < right; }
+    return std::tie(a.offer.key, a.offer.price, a.why) < std::tie(b.offer.key, b.offer.price, b.why);
   });
   return all;
 }

@@ -18,8 +18,9 @@ struct GangNeed {
 /// An offer that was looked at, and why it is not taken; `why` empty: it is a candidate.
 struct Judged {
   Offer offer = {};
-  int preference = 0;  // index into any_of when ordered, then the market's place; smaller is better
-  std::string why = {};
+  int preference = 0;    // index into any_of when ordered, then the market's place; smaller is better. Of a
+                         // candidate only
+  std::string why = {};  // with several needs: of the one that came nearest
   std::string kind =
       {};  // of the reason, one word: "place", "market", "gpu", "size", "price", or an error's kind
 };

@@ -1,29 +1,54 @@
 #include "core/store/sqlite.hpp"
 
+#include <cerrno>
 #include <utility>
 
 namespace gpubroker {
 
+namespace {
+
+/// Whether the system says that there is no room. `cause` is errno after the call: SQLite keeps its own copy
+/// for most errors, but (3.40) not for the sync of a commit.
+bool is_disk_full(sqlite3* database, int code, int cause) {
+  const auto is_no_room = [](int number) { return number == ENOSPC || number == EDQUOT; };
+  switch (code & 0xFF) {
+    case SQLITE_FULL:
+      return true;
+    case SQLITE_IOERR:     // a sync, or the shared memory file
+    case SQLITE_CANTOPEN:  // the log, which is made at the first write
+      return is_no_room(cause) || (database != nullptr && is_no_room(sqlite3_system_errno(database)));
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
 Error sqlite_error(sqlite3* database, int code, const std::string& path) {
-  const std::string words = database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code);
+  const int cause = errno;
+  // `code` may be our own finding, of which the connection knows nothing.
+  const bool theirs = database != nullptr && sqlite3_errcode(database) != SQLITE_OK;
+  const std::string words = theirs ? sqlite3_errmsg(database) : sqlite3_errstr(code);
   Error error{.kind = ErrorKind::internal,
               .message = path + ": " + words,
               .source = path,
               .code = sqlite3_errstr(code)};
+  if (is_disk_full(database, code, cause)) {
+    error.kind = ErrorKind::capacity;
+    error.scope = ErrorScope::account;
+    error.message = path + ": no space left on the disk; nothing was recorded";
+    error.hint = "make room and try again";
+    error.code = "full";
+    return error;
+  }
   switch (code & 0xFF) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:  // the same, told by the log's own locks
       error.kind = ErrorKind::conflict;
-      error.message = path + " is locked by another process for longer than 5 s";
+      error.message = path + " stayed locked by another process";
       error.hint = "wait for the other gpubroker, or end it";
       error.code = "locked";
-      break;
-    case SQLITE_FULL:
-      error.kind = ErrorKind::capacity;
-      error.scope = ErrorScope::account;
-      error.message = path + ": no space left on the disk; nothing was recorded";
-      error.hint = "make room and try again";
-      error.code = "full";
       break;
     case SQLITE_READONLY:
     case SQLITE_PERM:
@@ -41,7 +66,6 @@ Error sqlite_error(sqlite3* database, int code, const std::string& path) {
       error.code = "corrupt";
       break;
     case SQLITE_IOERR:
-      // A disk that is full while the log is extended comes as an I/O error on some file systems.
       error.hint = "look at the disk: `df`, `dmesg`";
       break;
     default:
@@ -71,6 +95,7 @@ Statement& Statement::bind(std::string_view value) {
 }
 
 Result<bool> Statement::step() {
+  errno = 0;  // see sqlite_error
   const int code = sqlite3_step(handle_.get());
   if (code == SQLITE_ROW) { return true; }
   if (code == SQLITE_DONE) { return false; }
@@ -101,6 +126,15 @@ std::string Statement::text(int column) const {
                           : std::string(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
 }
 
+Result<StatementLoan> Statements::take(const std::string& sql) {
+  auto at = kept_.find(sql);
+  if (at == kept_.end()) {
+    TRY(Statement statement, Statement::prepare(database_, sql, path_));
+    at = kept_.emplace(sql, std::move(statement)).first;
+  }
+  return StatementLoan(&at->second);
+}
+
 Result<Transaction> Transaction::begin(sqlite3* database, const std::string& path) {
   TRY([[maybe_unused]] const Ok begun, execute(database, "BEGIN IMMEDIATE", path));
   return Transaction(database, path);
@@ -114,12 +148,17 @@ Transaction::~Transaction() {
 }
 
 Status Transaction::commit() {
-  TRY([[maybe_unused]] const Ok committed, execute(database_, "COMMIT", path_));
+  if (Status committed = execute(database_, "COMMIT", path_); !committed.ok()) {
+    Error error = std::move(committed).error();
+    error.maybe_applied = (sqlite3_errcode(database_) & 0xFF) == SQLITE_IOERR;
+    return error;
+  }
   database_ = nullptr;
   return Ok{};
 }
 
 Status execute(sqlite3* database, const char* sql, const std::string& path) {
+  errno = 0;  // see sqlite_error
   const int code = sqlite3_exec(database, sql, nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) { return sqlite_error(database, code, path); }
   return Ok{};

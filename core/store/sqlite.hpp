@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,7 +16,8 @@ using DatabaseHandle = CHandle<sqlite3, sqlite3_close_v2>;
 using StatementHandle = CHandle<sqlite3_stmt, sqlite3_finalize>;
 
 /// The Error for what SQLite says now: locked, full, read-only, corrupt each with its kind and what to do.
-/// `path` is the file.
+/// `path` is the file. An I/O error is `full` when the system says that the disk or the quota is used up: to
+/// be called right after the call that failed, before errno is anybody else's.
 Error sqlite_error(sqlite3* database, int code, const std::string& path);
 
 /// A prepared statement. Bind from 1 in order, step, read columns from 0.
@@ -45,6 +47,26 @@ class Statement {
   int next_ = 1;
 };
 
+/// Ends a loan: an open statement would hold a snapshot of the file.
+struct ResetStatement {
+  void operator()(Statement* statement) const { statement->reset(); }
+};
+using StatementLoan = std::unique_ptr<Statement, ResetStatement>;
+
+/// The statements of one connection, each prepared at its first use and kept: preparing costs more than
+/// running one.
+class Statements {
+ public:
+  Statements(sqlite3* database, std::string path) : database_(database), path_(std::move(path)) {}
+  /// Lends the statement with this text; a text must not be lent twice at once.
+  Result<StatementLoan> take(const std::string& sql);
+
+ private:
+  sqlite3* database_;
+  std::string path_;
+  std::map<std::string, Statement> kept_;
+};
+
 /// Begins IMMEDIATE, commits when told, rolls back in the destructor.
 class Transaction {
  public:
@@ -54,7 +76,8 @@ class Transaction {
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
   ~Transaction();
-  /// Synced when it returns ok.
+  /// Synced when it returns ok. An I/O error here is `maybe_applied`: what is on the disk then, whole or not
+  /// at all, only the next one who opens the file knows.
   Status commit();
 
  private:

@@ -11,7 +11,7 @@
 namespace gpubroker {
 namespace {
 
-constexpr int kBusyMs = 5'000;
+constexpr Instant kReleased{0};  // the `until` of a lease that was given back
 
 constexpr const char* kWorkloadColumns =
     "id, name, key, owner, phase, live, created_at_ms, changed_at_ms, attempts, nodes, place, step, "
@@ -37,7 +37,7 @@ WorkloadRow read_workload(const Statement& row) {
 class SqliteJournal final : public Journal {
  public:
   SqliteJournal(DatabaseHandle database, std::string path)
-      : database_(std::move(database)), path_(std::move(path)) {}
+      : database_(std::move(database)), path_(std::move(path)), statements_(database_.get(), path_) {}
 
   Result<std::int64_t> append(const JournalBatch& batch, const std::optional<Lease>& lease) override {
     const std::lock_guard<std::mutex> hold(mutex_);
@@ -55,23 +55,24 @@ class SqliteJournal final : public Journal {
                                        std::size_t limit) override {
     const std::lock_guard<std::mutex> hold(mutex_);
     const bool all = workload.value.empty();
-    TRY(Statement query, prepare(all ? "SELECT seq, at_ms, workload, kind, token, body FROM journal WHERE "
-                                       "seq > ? ORDER BY seq LIMIT ?"
-                                     : "SELECT seq, at_ms, workload, kind, token, body FROM journal WHERE "
-                                       "workload = ? AND seq > ? "
-                                       "ORDER BY seq LIMIT ?"));
-    if (!all) { query.bind(workload.value); }
-    query.bind(after).bind(static_cast<std::int64_t>(limit));
+    TRY(const StatementLoan query,
+        statements_.take(all ? "SELECT seq, at_ms, workload, kind, token, body FROM journal WHERE "
+                               "seq > ? ORDER BY seq LIMIT ?"
+                             : "SELECT seq, at_ms, workload, kind, token, body FROM journal WHERE "
+                               "workload = ? AND seq > ? "
+                               "ORDER BY seq LIMIT ?"));
+    if (!all) { query->bind(workload.value); }
+    query->bind(after).bind(static_cast<std::int64_t>(limit));
     std::vector<JournalRow> rows;
     while (true) {
-      TRY(const bool more, query.step());
+      TRY(const bool more, query->step());
       if (!more) { return rows; }
-      rows.push_back({.seq = query.integer(0),
-                      .at = {query.integer(1)},
-                      .workload = {query.text(2)},
-                      .kind = query.text(3),
-                      .token = query.text(4),
-                      .body = query.text(5)});
+      rows.push_back({.seq = query->integer(0),
+                      .at = {query->integer(1)},
+                      .workload = {query->text(2)},
+                      .kind = query->text(3),
+                      .token = query->text(4),
+                      .body = query->text(5)});
     }
   }
 
@@ -82,13 +83,14 @@ class SqliteJournal final : public Journal {
 
   Result<std::vector<WorkloadRow>> workloads(bool only_live) override {
     const std::lock_guard<std::mutex> hold(mutex_);
-    TRY(Statement query, prepare("SELECT " + std::string(kWorkloadColumns) + " FROM workload " +
-                                 (only_live ? "WHERE live = 1 " : "") + "ORDER BY created_at_ms DESC, id"));
+    TRY(const StatementLoan query,
+        statements_.take("SELECT " + std::string(kWorkloadColumns) + " FROM workload " +
+                         (only_live ? "WHERE live = 1 " : "") + "ORDER BY created_at_ms DESC, id"));
     std::vector<WorkloadRow> rows;
     while (true) {
-      TRY(const bool more, query.step());
+      TRY(const bool more, query->step());
       if (!more) { return rows; }
-      rows.push_back(read_workload(query));
+      rows.push_back(read_workload(*query));
     }
   }
 
@@ -97,36 +99,37 @@ class SqliteJournal final : public Journal {
     // The id first, then the key, then the newest of that name.
     for (const char* const where :
          {"id = ?", "key = ? AND key <> ''", "name = ? ORDER BY created_at_ms DESC, id LIMIT 1"}) {
-      TRY(Statement query,
-          prepare("SELECT " + std::string(kWorkloadColumns) + " FROM workload WHERE " + where));
-      query.bind(name);
-      TRY(const bool found, query.step());
-      if (found) { return std::optional(read_workload(query)); }
+      TRY(const StatementLoan query,
+          statements_.take("SELECT " + std::string(kWorkloadColumns) + " FROM workload WHERE " + where));
+      query->bind(name);
+      TRY(const bool found, query->step());
+      if (found) { return std::optional(read_workload(*query)); }
     }
     return std::optional<WorkloadRow>{};
   }
 
   Result<std::vector<ChargeRow>> charges() override {
     const std::lock_guard<std::mutex> hold(mutex_);
-    TRY(Statement query,
-        prepare("SELECT workload, attempt, node, provider, region, instance_type, market, owner, from_ms, "
-                "to_ms, rate_micros_per_hour, amount_micros FROM charge ORDER BY from_ms, node"));
+    TRY(const StatementLoan query,
+        statements_.take(
+            "SELECT workload, attempt, node, provider, region, instance_type, market, owner, from_ms, "
+            "to_ms, rate_micros_per_hour, amount_micros FROM charge ORDER BY from_ms, node"));
     std::vector<ChargeRow> rows;
     while (true) {
-      TRY(const bool more, query.step());
+      TRY(const bool more, query->step());
       if (!more) { return rows; }
-      rows.push_back({.workload = {query.text(0)},
-                      .attempt = static_cast<int>(query.integer(1)),
-                      .node = {query.text(2)},
-                      .provider = query.text(3),
-                      .region = query.text(4),
-                      .instance_type = query.text(5),
-                      .market = query.text(6),
-                      .owner = query.text(7),
-                      .from = {query.integer(8)},
-                      .to = {query.integer(9)},
-                      .rate = {query.integer(10)},
-                      .amount = {query.integer(11)}});
+      rows.push_back({.workload = {query->text(0)},
+                      .attempt = static_cast<int>(query->integer(1)),
+                      .node = {query->text(2)},
+                      .provider = query->text(3),
+                      .region = query->text(4),
+                      .instance_type = query->text(5),
+                      .market = query->text(6),
+                      .owner = query->text(7),
+                      .from = {query->integer(8)},
+                      .to = {query->integer(9)},
+                      .rate = {query->integer(10)},
+                      .amount = {query->integer(11)}});
     }
   }
 
@@ -156,18 +159,19 @@ class SqliteJournal final : public Journal {
     }
     const Lease lease{
         .holder = holder, .fence = old ? old->fence + (ours ? 0 : 1) : 1, .until = now + length};
-    TRY(Statement put,
-        prepare("INSERT OR REPLACE INTO lease (one, holder, fence, until_ms) VALUES (1, ?, ?, ?)"));
+    TRY(const StatementLoan put,
+        statements_.take("INSERT OR REPLACE INTO lease (one, holder, fence, until_ms) VALUES (1, ?, ?, ?)"));
     TRY([[maybe_unused]] const Ok done,
-        put.bind(lease.holder).bind(lease.fence).bind(lease.until.ms).finish());
+        put->bind(lease.holder).bind(lease.fence).bind(lease.until.ms).finish());
     TRY([[maybe_unused]] const Ok committed, transaction.commit());
     return lease;
   }
 
   Status release_lease(const Lease& lease) override {
     const std::lock_guard<std::mutex> hold(mutex_);
-    TRY(Statement put, prepare("UPDATE lease SET until_ms = 0 WHERE holder = ? AND fence = ?"));
-    return put.bind(lease.holder).bind(lease.fence).finish();
+    TRY(const StatementLoan put,
+        statements_.take("UPDATE lease SET until_ms = ? WHERE holder = ? AND fence = ?"));
+    return put->bind(kReleased.ms).bind(lease.holder).bind(lease.fence).finish();
   }
 
   Result<std::optional<Lease>> current_lease() override {
@@ -176,43 +180,40 @@ class SqliteJournal final : public Journal {
   }
 
  private:
-  [[nodiscard]] Result<Statement> prepare(const std::string& sql) const {
-    return Statement::prepare(database_.get(), sql, path_);
-  }
-
   Result<std::int64_t> query_last_seq() {
-    TRY(Statement query, prepare("SELECT coalesce(max(seq), 0) FROM journal"));
-    TRY([[maybe_unused]] const bool row, query.step());
-    return query.integer(0);
+    TRY(const StatementLoan query, statements_.take("SELECT coalesce(max(seq), 0) FROM journal"));
+    TRY([[maybe_unused]] const bool row, query->step());
+    return query->integer(0);
   }
 
   Result<std::optional<Lease>> query_lease() {
-    TRY(Statement query, prepare("SELECT holder, fence, until_ms FROM lease"));
-    TRY(const bool row, query.step());
+    TRY(const StatementLoan query, statements_.take("SELECT holder, fence, until_ms FROM lease"));
+    TRY(const bool row, query->step());
     if (!row) { return std::optional<Lease>{}; }
     return std::optional(
-        Lease{.holder = query.text(0), .fence = query.integer(1), .until = {query.integer(2)}});
+        Lease{.holder = query->text(0), .fence = query->integer(1), .until = {query->integer(2)}});
   }
 
   /// The fence, inside the writer's transaction: one who lost the lease while it slept writes nothing.
   Status check_lease(const Lease& lease) {
     TRY(const std::optional<Lease> held, query_lease());
-    if (held && held->holder == lease.holder && held->fence == lease.fence) { return Ok{}; }
-    return Error{
-        .kind = ErrorKind::conflict,
-        .message = "the lease is lost to supervisor " + (held ? held->holder : std::string("nobody")),
-        .hint = "another supervisor works on this journal",
-        .source = path_,
-        .code = "lease"};
+    const bool ours = held && held->holder == lease.holder && held->fence == lease.fence;
+    if (ours && held->until != kReleased) { return Ok{}; }
+    return Error{.kind = ErrorKind::conflict,
+                 .message = held && !ours ? "the lease is lost to supervisor " + held->holder
+                                          : "the lease is not held",
+                 .hint = "another supervisor works on this journal, or may",
+                 .source = path_,
+                 .code = "lease"};
   }
 
   Status insert_rows(const std::vector<JournalRow>& rows) {
-    TRY(Statement insert,
-        prepare("INSERT INTO journal (at_ms, workload, kind, token, body) VALUES (?, ?, ?, ?, ?)"));
+    TRY(const StatementLoan insert,
+        statements_.take("INSERT INTO journal (at_ms, workload, kind, token, body) VALUES (?, ?, ?, ?, ?)"));
     for (const JournalRow& row : rows) {
-      insert.bind(row.at.ms).bind(row.workload.value).bind(row.kind).bind(row.token).bind(row.body);
-      TRY([[maybe_unused]] const Ok done, insert.finish());
-      insert.reset();
+      insert->bind(row.at.ms).bind(row.workload.value).bind(row.kind).bind(row.token).bind(row.body);
+      TRY([[maybe_unused]] const Ok done, insert->finish());
+      insert->reset();
     }
     return Ok{};
   }
@@ -220,45 +221,62 @@ class SqliteJournal final : public Journal {
   Status put_workloads(const std::vector<WorkloadRow>& rows) {
     if (rows.empty()) { return Ok{}; }
     // Not INSERT OR REPLACE: that would throw out the other workload that has the key.
-    TRY(Statement put,
-        prepare("INSERT INTO workload (" + std::string(kWorkloadColumns) +
-                ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-                "name = excluded.name, key = excluded.key, owner = excluded.owner, phase = excluded.phase, "
-                "live = excluded.live, created_at_ms = excluded.created_at_ms, "
-                "changed_at_ms = excluded.changed_at_ms, attempts = excluded.attempts, "
-                "nodes = excluded.nodes, place = excluded.place, step = excluded.step, "
-                "settled_micros = excluded.settled_micros, detail = excluded.detail"));
+    TRY(const StatementLoan put,
+        statements_.take(
+            "INSERT INTO workload (" + std::string(kWorkloadColumns) +
+            ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+            "name = excluded.name, key = excluded.key, owner = excluded.owner, phase = excluded.phase, "
+            "live = excluded.live, created_at_ms = excluded.created_at_ms, "
+            "changed_at_ms = excluded.changed_at_ms, attempts = excluded.attempts, "
+            "nodes = excluded.nodes, place = excluded.place, step = excluded.step, "
+            "settled_micros = excluded.settled_micros, detail = excluded.detail"));
     for (const WorkloadRow& row : rows) {
-      put.bind(row.id.value).bind(row.name).bind(row.key).bind(row.owner).bind(row.phase);
-      put.bind(std::int64_t{row.live ? 1 : 0}).bind(row.created_at.ms).bind(row.changed_at.ms);
-      put.bind(std::int64_t{row.attempts}).bind(std::int64_t{row.nodes}).bind(row.place).bind(row.step);
-      put.bind(row.settled.micros).bind(row.detail);
-      if (Status done = put.finish(); !done.ok()) {
-        if (sqlite3_extended_errcode(database_.get()) == SQLITE_CONSTRAINT_UNIQUE) {
-          return Error{.kind = ErrorKind::conflict,
-                       .message = "the key " + row.key + " belongs to another workload",
-                       .source = path_,
-                       .code = "key"};
-        }
-        return done.error();
+      put->bind(row.id.value).bind(row.name).bind(row.key).bind(row.owner).bind(row.phase);
+      put->bind(std::int64_t{row.live ? 1 : 0}).bind(row.created_at.ms).bind(row.changed_at.ms);
+      put->bind(std::int64_t{row.attempts}).bind(std::int64_t{row.nodes}).bind(row.place).bind(row.step);
+      put->bind(row.settled.micros).bind(row.detail);
+      if (Status done = put->finish(); !done.ok()) {
+        const bool taken = sqlite3_extended_errcode(database_.get()) == SQLITE_CONSTRAINT_UNIQUE;
+        return taken ? key_taken(row.key) : std::move(done).error();
       }
-      put.reset();
+      put->reset();
     }
     return Ok{};
   }
 
+  Error key_taken(const std::string& key) {
+    Error error{.kind = ErrorKind::conflict,
+                .message = "the key " + key + " belongs to another workload",
+                .hint = "launch with another --key",
+                .source = path_,
+                .code = "key"};
+    Result<StatementLoan> query = statements_.take("SELECT id FROM workload WHERE key = ?");
+    if (!query.ok()) { return error; }
+    const Result<bool> row = query.value()->bind(key).step();
+    if (row.ok() && row.value()) {
+      const std::string owner = query.value()->text(0);
+      error.message = "the key " + key + " belongs to workload " + owner;
+      error.hint = "`gpubroker status " + owner + "` shows it; another workload wants another --key";
+    }
+    return error;
+  }
+
   Status insert_charges(const std::vector<ChargeRow>& rows) {
     if (rows.empty()) { return Ok{}; }
-    TRY(Statement insert,
-        prepare("INSERT OR IGNORE INTO charge (workload, attempt, node, provider, region, instance_type, "
-                "market, owner, from_ms, to_ms, rate_micros_per_hour, amount_micros) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+    TRY(const StatementLoan insert,
+        statements_.take(
+            "INSERT INTO charge (workload, attempt, node, provider, region, instance_type, "
+            "market, owner, from_ms, to_ms, rate_micros_per_hour, amount_micros) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (node, from_ms) DO NOTHING"));
     for (const ChargeRow& row : rows) {
-      insert.bind(row.workload.value).bind(std::int64_t{row.attempt}).bind(row.node.value).bind(row.provider);
-      insert.bind(row.region).bind(row.instance_type).bind(row.market).bind(row.owner).bind(row.from.ms);
-      insert.bind(row.to.ms).bind(row.rate.micros_per_hour).bind(row.amount.micros);
-      TRY([[maybe_unused]] const Ok done, insert.finish());
-      insert.reset();
+      insert->bind(row.workload.value)
+          .bind(std::int64_t{row.attempt})
+          .bind(row.node.value)
+          .bind(row.provider);
+      insert->bind(row.region).bind(row.instance_type).bind(row.market).bind(row.owner).bind(row.from.ms);
+      insert->bind(row.to.ms).bind(row.rate.micros_per_hour).bind(row.amount.micros);
+      TRY([[maybe_unused]] const Ok done, insert->finish());
+      insert->reset();
     }
     return Ok{};
   }
@@ -266,6 +284,7 @@ class SqliteJournal final : public Journal {
   std::mutex mutex_;  // one connection, several threads
   DatabaseHandle database_;
   std::string path_;
+  Statements statements_;  // after the connection: they end before it
 };
 
 Status make_private(const std::string& path) {
@@ -291,9 +310,20 @@ Error no_journal_yet(const std::string& path) {
           .source = path};
 }
 
+/// Write-ahead log, each commit synced. SQLite does not wait by itself where the mode of a new file is
+/// changed: of several processes that make it at once all but one are told that it is locked.
+Status use_synced_log(sqlite3* database, const std::string& path, Millis patience) {
+  constexpr Millis kPause{10};
+  for (Millis waited{0};; waited += kPause) {
+    Status done = execute(database, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", path);
+    if (done.ok() || done.error().code != "locked" || waited >= patience) { return done; }
+    sqlite3_sleep(static_cast<int>(kPause.count()));
+  }
+}
+
 }  // namespace
 
-Result<std::unique_ptr<Journal>> open_journal(const std::string& path, OpenMode mode) {
+Result<std::unique_ptr<Journal>> open_journal(const std::string& path, OpenMode mode, Millis patience) {
   const bool writes = mode == OpenMode::read_write;
   std::error_code failed;
   const bool exists = std::filesystem::exists(path, failed);
@@ -308,10 +338,11 @@ Result<std::unique_ptr<Journal>> open_journal(const std::string& path, OpenMode 
   if (code != SQLITE_OK) { return sqlite_error(raw, code, path); }
   if (!exists) { (void)::chmod(path.c_str(), 0600); }
   sqlite3_extended_result_codes(raw, 1);
-  sqlite3_busy_timeout(raw, kBusyMs);
+  sqlite3_busy_timeout(raw, static_cast<int>(patience.count()));
+  // SQLite opens what it may not write for reading, without a word.
+  if (writes && sqlite3_db_readonly(raw, "main") == 1) { return sqlite_error(raw, SQLITE_READONLY, path); }
   TRY([[maybe_unused]] const Ok modes,
-      execute(raw, writes ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL" : "PRAGMA query_only = 1",
-              path));
+      writes ? use_synced_log(raw, path, patience) : execute(raw, "PRAGMA query_only = 1", path));
   TRY(const std::int64_t version, schema_version(raw, path));
   if (version != static_cast<std::int64_t>(migrations().size())) {
     if (!writes && version == 0) { return no_journal_yet(path); }  // a launch is making it just now
@@ -319,7 +350,8 @@ Result<std::unique_ptr<Journal>> open_journal(const std::string& path, OpenMode 
       return Error{.kind = ErrorKind::invalid,
                    .message = path + " has an older schema",
                    .hint = "`gpubroker supervise --until-idle` brings it up to date",
-                   .source = path};
+                   .source = path,
+                   .code = "older"};
     }
     TRY([[maybe_unused]] const Ok migrated, migrate(raw, path));
   }

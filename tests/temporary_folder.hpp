@@ -1,0 +1,32 @@
+#pragma once
+// A folder of a test's own: made with a fresh name, gone with everything in it at the end.
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include <doctest/doctest.h>
+
+namespace gpubroker::testing {
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() : TemporaryFolder(std::filesystem::temp_directory_path()) {}
+  explicit TemporaryFolder(const std::filesystem::path& parent) : path_(parent / "gpubroker-test-XXXXXX") {
+    REQUIRE(mkdtemp(path_.data()) != nullptr);
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  /// The path of a file in it.
+  [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace gpubroker::testing
