@@ -19,7 +19,13 @@ Result<Task> read_task(const LaunchOptionsCli& options, Context& context) {
   TRY(const CommandResult here, context.processes.run({.argv = {"pwd"}}, std::chrono::seconds{10}));
   std::string base = folder_of(options.file);
   if (base.front() != '/') { base = std::string(trim(here.out)) + (base == "." ? "" : "/" + base); }
-  TRY(TaskFile file, parse_task(text, options.file, base));
+  TaskSurroundings surroundings{.home = context.processes.env("HOME").value_or("")};
+  Task given;  // of --env: the file may use them in its paths
+  for (const auto& [field, value] : options.fields) {
+    if (field == "env") { TRY([[maybe_unused]] const Ok set, set_field(given, field, value)); }
+  }
+  surroundings.envs = given.envs;
+  TRY(TaskFile file, parse_task(text, options.file, base, surroundings));
   for (const TaskWarning& warning : file.warnings) {
     std::cerr << "warning: " << options.file << ":" << warning.line << ":" << warning.column << ": "
               << warning.message << '\n';

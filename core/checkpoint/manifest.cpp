@@ -62,7 +62,7 @@ Result<Manifest> decode(const Json& from) {
     return damaged("piece size", "corrupt");
   }
   std::set<std::string> paths;
-  for (const Json& entry : from.at("files").get_ref<const Json::array_t&>()) {
+  for (const Json& entry : items_of(from.at("files"))) {
     TRY(ManifestFile file, decode_file(entry, manifest.piece_size));
     if (!paths.insert(file.path).second) { return damaged("a path twice: " + file.path, "corrupt"); }
     manifest.files.push_back(std::move(file));
