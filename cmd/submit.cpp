@@ -47,7 +47,13 @@ Result<Task> read_base(const LaunchOptionsCli& options, Context& context) {
     return task;
   }
   TRY(const std::string text, read_file(options.file, context));
-  TRY(TaskFile file, parse_task(text, options.file, absolute(folder_of(options.file))));
+  TaskSurroundings surroundings{.home = context.processes.env("HOME").value_or("")};
+  Task given;  // of --env: the file may use them in its paths
+  for (const auto& [field, value] : options.fields) {
+    if (field == "env") { TRY([[maybe_unused]] const Ok set, set_field(given, field, value)); }
+  }
+  surroundings.envs = given.envs;
+  TRY(TaskFile file, parse_task(text, options.file, absolute(folder_of(options.file)), surroundings));
   for (const TaskWarning& warning : file.warnings) {
     std::cerr << "warning: " << options.file << ":" << warning.line << ":" << warning.column << ": "
               << warning.message << '\n';

@@ -1,18 +1,16 @@
 #pragma once
-// A folder of a test's own: made with a fresh name, gone with everything in it at the end.
 #include <cstdlib>
 #include <filesystem>
 #include <string>
 
-#include <doctest/doctest.h>
-
 namespace gpubroker::testing {
 
+/// A folder of a test's own: made with a fresh name, gone with everything in it at the end.
 class TemporaryFolder {
  public:
   TemporaryFolder() : TemporaryFolder(std::filesystem::temp_directory_path()) {}
   explicit TemporaryFolder(const std::filesystem::path& parent) : path_(parent / "gpubroker-test-XXXXXX") {
-    REQUIRE(mkdtemp(path_.data()) != nullptr);
+    if (mkdtemp(path_.data()) == nullptr) { std::abort(); }
   }
   ~TemporaryFolder() {
     std::error_code ignored;
@@ -22,8 +20,7 @@ class TemporaryFolder {
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 
   [[nodiscard]] const std::string& path() const { return path_; }
-  /// The path of a file in it.
-  [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
+  [[nodiscard]] std::string operator/(const std::string& name) const { return path_ + "/" + name; }
 
  private:
   std::string path_;

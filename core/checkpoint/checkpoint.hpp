@@ -53,16 +53,17 @@ struct CommitResult {
 };
 
 /// The checkpoints of one workload in one store: keys "<workload>/manifests/<id>" and
-/// "<workload>/pieces/<sha256>".
+/// "<workload>/pieces/<sha256>". Several may work on one store at the same time, also on different nodes
+/// (clocks apart by less than five minutes): neither robs the other of a piece.
 class CheckpointStore {
  public:
   /// Everything is borrowed and must outlive this.
   CheckpointStore(ObjectStore& objects, Files& files, Clock& clock, WorkloadId workload);
 
-  /// Copies the folder into the store and commits its manifest. Each file is hashed while it is read, and
-  /// looked at again after: one that changed meanwhile fails the commit with `conflict`, code "changed"
+  /// Copies the folder into the store and commits its manifest. All files are looked at before the first is
+  /// read and after the last: when one changed meanwhile the commit fails with `conflict`, code "changed"
   /// (nothing is offered). Pieces already there are not copied again. An id that exists with other content
-  /// fails with `conflict`.
+  /// fails with `conflict`, code "taken"; a link, an unsafe path or no file at all with `invalid`.
   Result<CommitResult> commit(const std::string& folder, const Manifest& header);
 
   /// The same for chosen files of the folder (paths relative to it).
@@ -70,13 +71,14 @@ class CheckpointStore {
                                     const Manifest& header);
 
   /// Committed manifests, newest step first (then newest attempt). Torn or corrupt ones are left out and
-  /// named in `damaged`, when given.
+  /// named in `damaged`, when given. A store that does not answer is an error, never a short list.
   Result<std::vector<Manifest>> list(std::vector<std::string>* damaged = nullptr);
 
   Result<Manifest> read(const CheckpointId& id);
 
   /// Checks every piece's presence and size, and with `deep` its SHA-256 and each file's. Fails with
-  /// `internal`, code "corrupt" or "missing", naming the file.
+  /// `internal`, code "corrupt" or "missing", naming the file; with the store's error when it does not
+  /// answer.
   Status verify(const Manifest& manifest, bool deep);
 
   /// The newest one that verifies (shallow), or nothing.
@@ -84,17 +86,27 @@ class CheckpointStore {
 
   /// Makes `folder` exactly the checkpoint, verifying every SHA-256 on the way: written beside it and swapped
   /// in at the end. On failure the folder is as it was, or missing after a crash in the swap, never a
-  /// mixture.
+  /// mixture. A piece that does not have its hash is removed from the store, so that this checkpoint is not
+  /// offered again. Files of several pieces come back writable by their owner, whatever their mode was.
   Status restore(const Manifest& manifest, const std::string& folder);
 
   Status remove(const CheckpointId& id);
 
   /// Keeps the newest `keep` whole checkpoints, removes other manifests and then the pieces no manifest
-  /// names. Pieces younger than a manifest in the making are safe: only pieces unreferenced at two sweeps an
-  /// hour apart, or all when `now` is forced by `sweep_all`, go. Never removes the last whole checkpoint.
+  /// names: those unreferenced at two sweeps an hour apart, or all of them with `sweep_all`, and none while
+  /// anybody's commit is in the making. Never removes the last whole checkpoint.
   Status retain(int keep, bool sweep_all);
 
  private:
+  Result<CommitResult> commit_marked(const std::string& folder, const std::vector<std::string>& paths,
+                                     const Manifest& header);
+  Status restore_file(const ManifestFile& file, const std::string& path);
+  Result<std::string> get_piece(const ManifestFile& file, const std::string& hash);
+  Status swap_in(const std::string& fresh, const std::string& folder);
+  Status sweep(bool sweep_all);
+  Status remove_pieces(const std::vector<std::string>& hashes);
+  Status remove_pieces_marked(const std::vector<std::string>& hashes, Instant began);
+
   ObjectStore& objects_;
   Files& files_;
   Clock& clock_;

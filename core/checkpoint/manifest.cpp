@@ -10,6 +10,7 @@ namespace {
 constexpr std::string_view kSeal = "\nsha256:";
 constexpr std::size_t kHexSize = 64;
 constexpr std::size_t kMostBytes = 64U << 20U;
+constexpr std::int64_t kLargestFile = std::int64_t{1} << 50;  // a million of them still add up in 64 bits
 
 Error damaged(const std::string& what, const std::string& code) {
   return {.kind = ErrorKind::internal,
@@ -32,12 +33,13 @@ bool is_safe(const std::string& path) {
 
 Result<ManifestFile> decode_file(const Json& from, std::int64_t piece_size) {
   ManifestFile file{.path = from.at("path"),
-                    .size = from.at("size"),
+                    .size = whole<std::int64_t>(from.at("size")),
                     .sha256 = from.at("sha256"),
                     .pieces = from.at("pieces").get<std::vector<std::string>>(),
-                    .mode = from.at("mode")};
+                    .mode = whole<int>(from.at("mode"))};
   if (!is_safe(file.path)) { return damaged("unsafe path " + file.path, "corrupt"); }
-  const std::int64_t pieces = file.size < 0 ? -1 : (file.size + piece_size - 1) / piece_size;
+  if (file.size < 0 || file.size > kLargestFile) { return damaged("an impossible size", "corrupt"); }
+  const std::int64_t pieces = file.size / piece_size + (file.size % piece_size == 0 ? 0 : 1);
   if (pieces != static_cast<std::int64_t>(file.pieces.size())) {
     return damaged("wrong number of pieces", "corrupt");
   }
@@ -51,14 +53,16 @@ Result<ManifestFile> decode_file(const Json& from, std::int64_t piece_size) {
 Result<Manifest> decode(const Json& from) {
   Manifest manifest{.id = {from.at("id")},
                     .workload = {from.at("workload")},
-                    .attempt = from.at("attempt"),
-                    .step = from.at("step"),
-                    .world_size = from.at("world_size"),
-                    .created_at = {from.at("created_at")},
-                    .piece_size = from.at("piece_size")};
-  if (manifest.piece_size < 1) { return damaged("piece size", "corrupt"); }
+                    .attempt = whole<int>(from.at("attempt")),
+                    .step = whole<std::int64_t>(from.at("step")),
+                    .world_size = whole<int>(from.at("world_size")),
+                    .created_at = {whole<std::int64_t>(from.at("created_at"))},
+                    .piece_size = whole<std::int64_t>(from.at("piece_size"))};
+  if (manifest.piece_size < 1 || manifest.piece_size > kLargestFile) {
+    return damaged("piece size", "corrupt");
+  }
   std::set<std::string> paths;
-  for (const Json& entry : from.at("files")) {
+  for (const Json& entry : items_of(from.at("files"))) {
     TRY(ManifestFile file, decode_file(entry, manifest.piece_size));
     if (!paths.insert(file.path).second) { return damaged("a path twice: " + file.path, "corrupt"); }
     manifest.files.push_back(std::move(file));

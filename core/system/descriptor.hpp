@@ -1,6 +1,9 @@
 #pragma once
+#include <string>
 #include <unistd.h>
 #include <utility>
+
+#include "core/base/result.hpp"
 
 namespace gpubroker {
 
@@ -28,5 +31,20 @@ class Fd {
  private:
   int number_ = -1;
 };
+
+struct Pipe {
+  Fd read_end;
+  Fd write_end;
+};
+
+/// Both ends are closed on exec and above standard error, so that a child's standard files can be set in any
+/// order.
+Result<Pipe> make_pipe();
+
+/// The same for a file; `flags` and `mode` as for open().
+Result<Fd> open_file(const std::string& path, int flags, unsigned mode = 0);
+
+/// Writes all of it; the errno of what failed, or 0. Safe after a fork.
+int write_all(int fd, const char* bytes, std::size_t size);
 
 }  // namespace gpubroker

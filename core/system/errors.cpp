@@ -5,10 +5,13 @@
 
 namespace gpubroker {
 
+std::string errno_text(int number) {
+  return std::generic_category().message(number);
+}
+
 Error system_error(int number, const std::string& deed, const std::string& path) {
-  Error error{.kind = ErrorKind::internal,
-              .message = deed + " " + path + ": " + std::generic_category().message(number),
-              .source = path};
+  Error error{
+      .kind = ErrorKind::internal, .message = deed + " " + path + ": " + errno_text(number), .source = path};
   switch (number) {
     case ENOENT:
       error.kind = ErrorKind::not_found;

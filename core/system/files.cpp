@@ -1,6 +1,5 @@
 #include "core/system/files.hpp"
 
-#include <atomic>
 #include <cerrno>
 #include <fcntl.h>
 #include <filesystem>
@@ -25,9 +24,7 @@ std::string parent_of(const std::string& path) {
 }
 
 Result<Fd> open_to_read(const std::string& path) {
-  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) { return system_error(errno, "cannot open", path); }
-  return fd;
+  return open_file(path, O_RDONLY);
 }
 
 /// Reads until `max` bytes or the end; also from files of /proc, whose size says nothing.
@@ -49,14 +46,9 @@ Result<std::string> read_some(const Fd& fd, const std::string& path, std::int64_
   return bytes;
 }
 
-Status write_all(const Fd& fd, const std::string& path, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(fd.get(), bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) { continue; }
-    if (put < 0) { return system_error(errno, "cannot write", path); }
-    bytes.remove_prefix(static_cast<std::size_t>(put));
-  }
-  return Ok{};
+Status write_to(const Fd& fd, const std::string& path, std::string_view bytes) {
+  const int failed = write_all(fd.get(), bytes.data(), bytes.size());
+  return failed == 0 ? Status(Ok{}) : system_error(failed, "cannot write", path);
 }
 
 Status sync_folder(const std::string& folder) {
@@ -66,38 +58,44 @@ Status sync_folder(const std::string& folder) {
   return Ok{};
 }
 
-/// A name beside `path` that no other thread or process uses.
-std::string temporary_name(const std::string& path) {
-  // NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): only its uniqueness in this process
-  // matters.
-  static std::atomic<unsigned> counter{0};
-  return path + ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(counter++);
+/// A name beside `path` that no other thread, process or node uses: pids of two nodes that share a folder may
+/// be the same.
+Result<std::string> temporary_name(const std::string& path) {
+  std::uint64_t number = 0;
+  if (::getentropy(&number, sizeof number) != 0) { return system_error(errno, "cannot name", path); }
+  return path + ".tmp-" + std::to_string(number);
 }
 
-/// Removes a temporary file unless it was kept.
+/// A file beside `path`, removed again unless it was kept.
 struct Temporary {
   std::string path;
+  Fd fd;
   bool kept = false;
-  explicit Temporary(std::string name) : path(std::move(name)) {}
+  Temporary(std::string name, Fd file) : path(std::move(name)), fd(std::move(file)) {}
   Temporary(const Temporary&) = delete;
   Temporary& operator=(const Temporary&) = delete;
+  Temporary(Temporary&& other) noexcept
+      : path(std::move(other.path)), fd(std::move(other.fd)), kept(std::exchange(other.kept, true)) {}
+  Temporary& operator=(Temporary&&) = delete;
   ~Temporary() {
     if (!kept) { ::unlink(path.c_str()); }
   }
 };
 
-Result<Fd> create_beside(PosixFiles& files, const std::string& path, const Temporary& temporary, int mode) {
+Result<Temporary> create_beside(PosixFiles& files, const std::string& path, int mode) {
   const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
-  Fd fd(::open(temporary.path.c_str(), flags, static_cast<mode_t>(mode)));
+  TRY(std::string name, temporary_name(path));
+  Fd fd(::open(name.c_str(), flags, static_cast<mode_t>(mode)));
   if (!fd && errno == ENOENT) {
     TRY([[maybe_unused]] const Ok made, files.make_dirs(parent_of(path), 0755));
-    fd = Fd(::open(temporary.path.c_str(), flags, static_cast<mode_t>(mode)));
+    fd = Fd(::open(name.c_str(), flags, static_cast<mode_t>(mode)));
   }
   if (!fd) { return system_error(errno, "cannot create", path); }
-  if (::fchmod(fd.get(), static_cast<mode_t>(mode)) != 0) {
+  Temporary temporary(std::move(name), std::move(fd));
+  if (::fchmod(temporary.fd.get(), static_cast<mode_t>(mode)) != 0) {
     return system_error(errno, "cannot set the mode of", path);
   }
-  return fd;
+  return temporary;
 }
 
 Status finish(const Fd& fd, const std::string& path, bool durable) {
@@ -132,7 +130,12 @@ class HeldLock final : public FileLock {
 Result<std::string> PosixFiles::read(const std::string& path) {
   constexpr std::int64_t kMost = std::int64_t{1} << 31;
   TRY(const Fd fd, open_to_read(path));
-  return read_some(fd, path, 0, kMost);
+  TRY(std::string bytes, read_some(fd, path, 0, kMost + 1));
+  if (static_cast<std::int64_t>(bytes.size()) > kMost) {
+    return Error{
+        .kind = ErrorKind::invalid, .message = "cannot read " + path + ": larger than 2 GiB", .source = path};
+  }
+  return bytes;
 }
 
 Result<std::string> PosixFiles::read_at(const std::string& path, std::int64_t offset, std::int64_t max) {
@@ -151,10 +154,9 @@ Status PosixFiles::read_pieces(const std::string& path, const std::function<Stat
 }
 
 Status PosixFiles::write_atomic(const std::string& path, std::string_view bytes, int mode, bool durable) {
-  Temporary temporary(temporary_name(path));
-  TRY(const Fd fd, create_beside(*this, path, temporary, mode));
-  TRY([[maybe_unused]] const Ok written, write_all(fd, path, bytes));
-  TRY([[maybe_unused]] const Ok synced, finish(fd, path, durable));
+  TRY(Temporary temporary, create_beside(*this, path, mode));
+  TRY([[maybe_unused]] const Ok written, write_to(temporary.fd, path, bytes));
+  TRY([[maybe_unused]] const Ok synced, finish(temporary.fd, path, durable));
   if (::rename(temporary.path.c_str(), path.c_str()) != 0) {
     return system_error(errno, "cannot replace", path);
   }
@@ -163,10 +165,9 @@ Status PosixFiles::write_atomic(const std::string& path, std::string_view bytes,
 }
 
 Result<bool> PosixFiles::write_new(const std::string& path, std::string_view bytes, int mode, bool durable) {
-  const Temporary temporary(temporary_name(path));
-  TRY(const Fd fd, create_beside(*this, path, temporary, mode));
-  TRY([[maybe_unused]] const Ok written, write_all(fd, path, bytes));
-  TRY([[maybe_unused]] const Ok synced, finish(fd, path, durable));
+  TRY(const Temporary temporary, create_beside(*this, path, mode));
+  TRY([[maybe_unused]] const Ok written, write_to(temporary.fd, path, bytes));
+  TRY([[maybe_unused]] const Ok synced, finish(temporary.fd, path, durable));
   // link() fails when the name is taken, rename() would not.
   if (::link(temporary.path.c_str(), path.c_str()) != 0) {
     if (errno == EEXIST) { return false; }
@@ -178,10 +179,10 @@ Result<bool> PosixFiles::write_new(const std::string& path, std::string_view byt
 
 Status PosixFiles::copy(const std::string& from, const std::string& to, bool durable) {
   TRY(const FileInfo info, stat(from));
-  Temporary temporary(temporary_name(to));
-  TRY(const Fd out, create_beside(*this, to, temporary, info.mode));
+  TRY(Temporary temporary, create_beside(*this, to, info.mode));
+  const Fd& out = temporary.fd;
   TRY([[maybe_unused]] const Ok copied,
-      read_pieces(from, [&](std::string_view piece) { return write_all(out, to, piece); }));
+      read_pieces(from, [&](std::string_view piece) { return write_to(out, to, piece); }));
   TRY([[maybe_unused]] const Ok synced, finish(out, to, durable));
   if (::rename(temporary.path.c_str(), to.c_str()) != 0) { return system_error(errno, "cannot replace", to); }
   temporary.kept = true;
@@ -196,7 +197,7 @@ Status PosixFiles::append(const std::string& path, std::string_view bytes) {
     fd = Fd(::open(path.c_str(), flags, 0600));
   }
   if (!fd) { return system_error(errno, "cannot open", path); }
-  return write_all(fd, path, bytes);
+  return write_to(fd, path, bytes);
 }
 
 Result<FileInfo> PosixFiles::stat(const std::string& path) {
@@ -218,15 +219,20 @@ Result<std::vector<FileInfo>> PosixFiles::list(const std::string& path, bool rec
          entry.increment(failed)) {
       const std::string name = (below.empty() ? "" : below + "/") + entry->path().filename().string();
       struct stat st {};
-      if (::lstat(entry->path().c_str(), &st) != 0) { continue; }  // gone since it was listed
+      if (::lstat(entry->path().c_str(), &st) != 0) {
+        if (errno == ENOENT) { continue; }  // gone since it was listed
+        return system_error(errno, "cannot look at", entry->path());
+      }
       if (recursive && S_ISDIR(st.st_mode)) {
         folders.push_back(name);
       } else {
         found.push_back(info_from(st, name));
       }
     }
-    // A folder that vanished below the one asked for is as one that was never there.
-    if (failed && below.empty()) { return system_error(failed.value(), "cannot list", folder); }
+    // A folder that vanished below the one asked for is as one that was never there; any other silence would
+    // be taken for an empty folder.
+    const bool vanished = !below.empty() && (failed.value() == ENOENT || failed.value() == ENOTDIR);
+    if (failed && !vanished) { return system_error(failed.value(), "cannot list", folder); }
   }
   std::sort(found.begin(), found.end(), [](const FileInfo& a, const FileInfo& b) { return a.name < b.name; });
   return found;
@@ -245,10 +251,15 @@ Status PosixFiles::make_dirs(const std::string& path, int mode) {
 }
 
 Status PosixFiles::remove_all(const std::string& path) {
+  // Another that removes or fills the same folder makes std::filesystem stop in the middle.
+  constexpr int kTries = 100;
   std::error_code failed;
-  fs::remove_all(path, failed);
-  if (failed) { return system_error(failed.value(), "cannot remove", path); }
-  return Ok{};
+  for (int tried = 0; tried < kTries; ++tried) {
+    fs::remove_all(path, failed);
+    if (!failed) { return Ok{}; }
+    if (failed.value() != ENOENT && failed.value() != ENOTEMPTY) { break; }
+  }
+  return system_error(failed.value(), "cannot remove", path);
 }
 
 Status PosixFiles::rename(const std::string& from, const std::string& to) {

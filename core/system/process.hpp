@@ -3,7 +3,9 @@
 
 namespace gpubroker {
 
-/// Programs on this machine. Safe to use from several threads.
+/// Programs of this machine. Each is started as the leader of its own session and process group (its pid is
+/// the group's), with default signals and no open file of ours. Safe from any thread. run() returns when the
+/// program itself has ended; what it left in the background may go on, and may keep its output.
 class PosixProcesses final : public Processes {
  public:
   Result<CommandResult> run(const Command& command, Millis timeout) override;
@@ -12,6 +14,7 @@ class PosixProcesses final : public Processes {
   Result<std::optional<ProcessExit>> poll(const Child& child) override;
   Result<std::optional<std::string>> read_output(const Child& child) override;
   void release(Child& child) override;
+  /// 0 and -1, which would reach ourselves or everybody, are `invalid`.
   Status signal(std::int64_t pid, int signal) override;
   bool is_alive(std::int64_t pid) override;
   std::vector<std::int64_t> find_by_env(const std::string& name, const std::string& value) override;

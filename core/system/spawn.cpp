@@ -16,6 +16,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "core/system/errors.hpp"
+
 extern char** environ;  // NOLINT(readability-redundant-declaration): POSIX leaves the declaration to us.
 
 namespace gpubroker {
@@ -170,7 +172,7 @@ Result<std::string> find_program(const Command& command, const std::vector<std::
 
 /// What the notes say: the pid that runs, or why none does. Ends when the last writer has loaded its program
 /// or died.
-Result<pid_t> hear(const UniqueFd& notes, pid_t pid, const Command& command) {
+Result<pid_t> hear(const Fd& notes, pid_t pid, const Command& command) {
   std::optional<Error> error;
   Note note;
   for (;;) {
@@ -214,7 +216,7 @@ Result<pid_t> spawn(const Command& command, const StandardFds& fds, Parentage pa
                       .note_fd = notes.write_end.get()};
   const pid_t forked = fork_quietly(launch, parentage);
   if (forked < 0) { return Error{.message = "cannot start '" + argv.front() + "': " + errno_text(errno)}; }
-  notes.write_end.reset();
+  notes.write_end.close();
   Result<pid_t> pid = hear(notes.read_end, forked, command);
   if (parentage == Parentage::detached || !pid.ok()) {
     [[maybe_unused]] const auto reaped = wait_for(forked, /*block=*/true);
@@ -225,24 +227,24 @@ Result<pid_t> spawn(const Command& command, const StandardFds& fds, Parentage pa
   return pid;
 }
 
-Result<UniqueFd> standard_input(const std::string& bytes) {
+Result<Fd> standard_input(const std::string& bytes) {
   if (bytes.empty()) { return open_file("/dev/null", O_RDONLY); }
 #ifdef __linux__
-  UniqueFd file(::memfd_create("stdin", MFD_CLOEXEC));  // in memory alone: it may be a secret
-  if (file.is_open() && file.get() <= STDERR_FILENO) {
-    file = UniqueFd(::fcntl(file.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  Fd file(::memfd_create("stdin", MFD_CLOEXEC));  // in memory alone: it may be a secret
+  if (file && file.get() <= STDERR_FILENO) {
+    file = Fd(::fcntl(file.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
   }
 #else
   std::string name = "/tmp/gpubroker-stdin-XXXXXX";
-  UniqueFd file(::mkstemp(name.data()));
-  if (file.is_open()) {
+  Fd file(::mkstemp(name.data()));
+  if (file) {
     ::unlink(name.c_str());
     ::fcntl(file.get(), F_SETFD, FD_CLOEXEC);
   }
 #endif
-  int failed = file.is_open() ? write_all(file.get(), bytes.data(), bytes.size()) : errno;
+  int failed = file ? write_all(file.get(), bytes.data(), bytes.size()) : errno;
   if (failed == 0 && ::lseek(file.get(), 0, SEEK_SET) != 0) { failed = errno; }
-  if (failed != 0) { return file_error("write", "standard input of a child", failed); }
+  if (failed != 0) { return system_error(failed, "cannot write", "standard input of a child"); }
   return file;
 }
 

@@ -17,6 +17,12 @@ using Json = nlohmann::json;
 template <class Read>
 auto read_json(std::string_view text, std::string_view source, Read read)
     -> decltype(read(std::declval<const Json&>())) {
+  // The parser takes a NUL for the end and whatever follows for nothing; no JSON has one.
+  if (text.find('\0') != std::string_view::npos) {
+    return Error{.kind = ErrorKind::internal,
+                 .message = "cannot read the answer: a NUL byte in it",
+                 .source = std::string(source)};
+  }
   try {
     return read(Json::parse(text));
   } catch (const Json::exception& e) {
@@ -35,6 +41,11 @@ T whole(const Json& value) {
     throw Json::out_of_range::create(406, "the number " + value.dump() + " is out of range", &value);
   }
   return static_cast<T>(number);
+}
+
+/// The items of an array, for use inside `read`: a loop over a number or an object would also run.
+inline const Json::array_t& items_of(const Json& value) {
+  return value.get_ref<const Json::array_t&>();
 }
 
 /// Text for JSON that may hold bytes that are not UTF-8 (a job's output): replaced, never thrown over.

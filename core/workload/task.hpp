@@ -64,14 +64,22 @@ struct TaskFile {
   std::vector<TaskWarning> warnings = {};
 };
 
+/// What a task file may refer to and does not hold itself.
+struct TaskSurroundings {
+  std::string home = {};                         // for "~"; empty: paths with it are refused
+  std::map<std::string, std::string> envs = {};  // of --env: they beat the file's, also in paths
+};
+
 /// Reads a task file, ours or SkyPilot's. `file_name` is for messages ("train.yaml"); relative paths are
 /// resolved against `base_dir`. Fails with `invalid`: source "train.yaml:3:5", the field and the nearest
 /// valid name in message and hint. Does not look at the disk: see check_paths.
-Result<TaskFile> parse_task(std::string_view yaml, const std::string& file_name, const std::string& base_dir);
+Result<TaskFile> parse_task(std::string_view yaml, const std::string& file_name, const std::string& base_dir,
+                            const TaskSurroundings& surroundings = {});
 
 /// The value a command-line override gives to a field, read by the rules of the file: set_field(task,
 /// "budget", "40 USD"). Known: name, gpus, infra, cpus, memory, instance_type, use_spot, region, max_price,
-/// deadline, budget, ttl, num_nodes, env ("A=B"), workdir. Fails with `invalid`, source "--budget".
+/// deadline, budget, ttl, num_nodes, env ("A=B"), workdir (absolute). Fails with `invalid`, source
+/// "--budget".
 Status set_field(Task& task, const std::string& field, const std::string& value);
 
 /// JSON text with a version, and back: what the journal and the wire keep. Secrets' values are not part of a

@@ -8,6 +8,12 @@
 namespace gpubroker {
 namespace {
 
+constexpr std::size_t kLongestName = 40;
+
+bool is_name_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+}
+
 Error invalid(const std::string& message, const std::string& hint = "") {
   return {.kind = ErrorKind::invalid, .message = message, .hint = hint};
 }
@@ -17,10 +23,12 @@ Status set_text_field(Task& task, const std::string& field, const std::string& v
     TRY([[maybe_unused]] const Ok fine, check_name(value));
     task.name = value;
   } else if (field == "workdir") {
+    if (value.empty() || value.front() != '/') { return invalid("must be an absolute path, not " + value); }
     task.workdir = value;
   } else if (field == "env") {
     const std::size_t equals = value.find('=');
     if (equals == std::string::npos || equals == 0) { return invalid("must be NAME=value"); }
+    TRY([[maybe_unused]] const Ok fine, check_env_name(value.substr(0, equals)));
     task.envs[value.substr(0, equals)] = value.substr(equals + 1);
   } else {
     return Error{.kind = ErrorKind::internal, .message = "no field is called " + field};
@@ -41,9 +49,15 @@ Result<bool> set_need_field(ResourceNeed& need, const std::string& field, const 
   } else if (field == "instance_type") {
     need.instance_type = value;
   } else if (field == "use_spot") {
-    need.markets = {Market::spot};
+    if (value != "true" && value != "false") { return invalid("must be true or false"); }
+    need.markets = {value == "true" ? Market::spot : Market::on_demand};
   } else if (field == "region") {
-    need.regions = split(value, ',');
+    std::vector<std::string> regions;
+    for (const std::string& part : split(value, ',')) { regions.emplace_back(trim(part)); }
+    if (std::count(regions.begin(), regions.end(), "") != 0) {
+      return invalid("must be regions separated by commas, not " + value);
+    }
+    need.regions = std::move(regions);
   } else if (field == "max_price") {
     TRY([[maybe_unused]] const Ok set, set_max_price(need, value));
   } else {
@@ -142,18 +156,32 @@ Result<Money> parse_budget(const std::string& text) {
 }
 
 Status check_name(const std::string& name) {
-  const auto fine = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
-  if (!name.empty() && name.size() <= 40 && name.front() != '-' && name.back() != '-' &&
-      std::all_of(name.begin(), name.end(), fine)) {
+  if (!name.empty() && name.size() <= kLongestName && name.front() != '-' && name.back() != '-' &&
+      std::all_of(name.begin(), name.end(), is_name_character)) {
     return Ok{};
   }
-  std::string better;
-  for (const char c : lower(name)) { better += fine(c) ? c : '-'; }
-  while (!better.empty() && better.front() == '-') { better.erase(0, 1); }
-  better.resize(std::min<std::size_t>(better.size(), 40));
-  while (!better.empty() && better.back() == '-') { better.pop_back(); }
+  const std::string better = nearest_name(name);
   return invalid("a name has lower-case letters, digits and dashes, at most 40, not `" + name + "`",
-                 better.empty() ? "for example: train" : "for example: " + better);
+                 "for example: " + (better.empty() ? "train" : better));
+}
+
+std::string nearest_name(const std::string& name) {
+  std::string better;
+  for (const char c : lower(name)) { better += is_name_character(c) ? c : '-'; }
+  better.erase(0, std::min(better.find_first_not_of('-'), better.size()));
+  better.resize(std::min(better.size(), kLongestName));
+  while (!better.empty() && better.back() == '-') { better.pop_back(); }
+  return better;
+}
+
+Status check_env_name(const std::string& name) {
+  const auto fine = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  const bool starts_well = !name.empty() && (name.front() < '0' || name.front() > '9');
+  if (starts_well && std::all_of(name.begin(), name.end(), fine)) { return Ok{}; }
+  return invalid("`" + name + "` cannot name an environment variable",
+                 "letters, digits and _, not beginning with a digit");
 }
 
 Status set_field(Task& task, const std::string& field, const std::string& value) {

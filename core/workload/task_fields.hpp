@@ -21,7 +21,14 @@ Status set_infra(ResourceNeed& need, const std::string& text);
 Result<Market> parse_market(const std::string& text);
 Result<Money> parse_budget(const std::string& text);
 
-/// Lower-case letters, digits and dashes, at most 40, beginning with a letter or digit.
+/// Lower-case letters, digits and dashes, at most 40, beginning and ending with a letter or digit. The hint
+/// of its error is the nearest good one.
 Status check_name(const std::string& name);
+
+/// The nearest name that check_name likes; empty when nothing is left of it.
+std::string nearest_name(const std::string& name);
+
+/// A name that a shell can use: letters, digits and '_', not beginning with a digit.
+Status check_env_name(const std::string& name);
 
 }  // namespace gpubroker

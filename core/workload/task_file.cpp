@@ -18,15 +18,31 @@ Error at_node(const YamlPlace& place, const Node& node, const std::string& field
   return error;
 }
 
+/// One acceptable kind of machine while it is read. SkyPilot's alternatives of accelerators may differ in
+/// their counts, so each becomes a ResourceNeed of its own.
+struct NeedDraft {
+  ResourceNeed need = {};
+  std::vector<GpuSpec> gpus = {};
+  bool gpus_ordered = false;  // a list is an order of preference, a set is none
+
+  [[nodiscard]] std::vector<ResourceNeed> needs() const {
+    std::vector<ResourceNeed> all(std::max<std::size_t>(gpus.size(), 1), need);
+    for (std::size_t i = 0; i < gpus.size(); ++i) { all[i].gpu = gpus[i]; }
+    return all;
+  }
+};
+
 class TaskReader {
  public:
-  TaskReader(YamlPlace place, std::string base_dir)
-      : place_(std::move(place)), base_dir_(std::move(base_dir)) {}
+  TaskReader(YamlPlace place, std::string base_dir, const TaskSurroundings& surroundings)
+      : place_(std::move(place)), base_dir_(std::move(base_dir)), surroundings_(surroundings) {}
 
   Result<TaskFile> read(const Node& root) {
-    if (const Node envs = root["envs"]) {
-      TRY([[maybe_unused]] const Ok first, read_envs(envs));
-    }  // paths may use them
+    task().envs = surroundings_.envs;
+    for (const YamlEntry& entry : entries_of(root)) {
+      if (entry.name.Scalar() != "envs") { continue; }
+      TRY([[maybe_unused]] const Ok first, read_envs(entry.value));  // paths may use them
+    }
     TRY([[maybe_unused]] const Ok all, read_map(place_, root, "", root_fields()));
     if (trim(file_.task.run).empty()) {
       return mistake(place_, root, "run", "is missing: what should the nodes run?", "run: python train.py");
@@ -68,14 +84,16 @@ class TaskReader {
     });
   }
 
+  std::function<Status(const Node&)> texts_into(const std::string& field, std::vector<std::string>& target) {
+    return [this, field, &target](const Node& node) -> Status {
+      TRY(target, yaml_texts(place_, node, field));
+      return Ok{};
+    };
+  }
+
   YamlFields root_fields() {
     YamlFields fields = {
-        {"name", text_by("name",
-                         [this](const std::string& text) -> Status {
-                           TRY([[maybe_unused]] const Ok fine, check_name(text));
-                           task().name = text;
-                           return Ok{};
-                         })},
+        {"name", [this](const Node& node) { return read_name(node); }},
         {"resources", [this](const Node& node) { return read_resources(node); }},
         {"num_nodes",
          [this](const Node& node) -> Status {
@@ -85,17 +103,17 @@ class TaskReader {
          }},
         {"workdir", text_by("workdir",
                             [this](const std::string& text) -> Status {
-                              task().workdir = resolve(text);
+                              TRY(task().workdir, resolve(text));
                               return Ok{};
                             })},
         {"envs", [](const Node&) -> Status { return Ok{}; }},  // read first
         {"secrets", [this](const Node& node) { return read_secrets(node); }},
         {"file_mounts", [this](const Node& node) { return read_mounts(node); }},
-        {"setup", text_by("setup",
-                          [this](const std::string& text) -> Status {
-                            task().setup = text;
-                            return Ok{};
-                          })},
+        {"setup",
+         [this](const Node& node) -> Status {
+           if (!node.IsNull()) { TRY(task().setup, yaml_text(place_, node, "setup")); }
+           return Ok{};
+         }},
         {"run", text_by("run",
                         [this](const std::string& text) -> Status {
                           task().run = text;
@@ -126,11 +144,28 @@ class TaskReader {
     return fields;
   }
 
+  /// SkyPilot allows more in a name than clouds do in a tag.
+  Status read_name(const Node& node) {
+    TRY(const std::string text, yaml_text(place_, node, "name"));
+    const Status fine = check_name(text);
+    const bool is_skypilots = std::all_of(text.begin(), text.end(), [](char c) {
+      return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_' || c == '-';
+    });
+    const std::string nearest = nearest_name(text);
+    if (!fine.ok() && (!is_skypilots || nearest.size() != text.size())) {
+      return at_node(place_, node, "name", fine.error());
+    }
+    if (nearest != text) { warn(node, "name", "`name`: becomes `" + nearest + "`"); }
+    task().name = nearest;
+    return Ok{};
+  }
+
   // --- resources ---
 
-  YamlFields need_fields(ResourceNeed& need) {
+  YamlFields need_fields(NeedDraft& draft) {
+    ResourceNeed& need = draft.need;
     YamlFields fields = {
-        {"accelerators", [this, &need](const Node& node) { return read_accelerators(node, need); }},
+        {"accelerators", [this, &draft](const Node& node) { return read_accelerators(node, draft); }},
         {"use_spot",
          [this, &need](const Node& node) -> Status {
            TRY(const bool spot, yaml_bool(place_, node, "use_spot"));
@@ -154,11 +189,8 @@ class TaskReader {
                             need.provider = lower(text);
                             return Ok{};
                           })},
-        {"region",
-         [this, &need](const Node& node) -> Status {
-           TRY(need.regions, yaml_texts(place_, node, "region"));
-           return Ok{};
-         }},
+        {"region", texts_into("region", need.regions)},
+        {"regions", texts_into("regions", need.regions)},
         {"zone", text_by("zone",
                          [&need](const std::string& text) -> Status {
                            need.zone = text;
@@ -181,27 +213,36 @@ class TaskReader {
                                   })},
         {"max_price",
          text_by("max_price", [&need](const std::string& text) { return set_max_price(need, text); })},
+        // SkyPilot compares it with the price of one instance, not of the cluster (its pull request 9132).
+        {"max_hourly_cost",
+         text_by("max_hourly_cost", [&need](const std::string& text) { return set_max_price(need, text); })},
         {"labels", [this](const Node& node) { return read_labels(node); }},
     };
-    fields["max_hourly_cost"] = fields["max_price"];
-    fields["regions"] = fields["region"];
+    fields["autostop"] = [this](const Node& node) -> Status {
+      warn(node, "resources.autostop",
+           "`resources.autostop` is not needed: machines are given back when the job ends");
+      return Ok{};
+    };
     for (const std::string later :
-         {"accelerator_args", "autostop", "disk_size", "disk_tier", "network_tier", "image_id", "ports",
-          "fabric", "job_recovery", "spot_recovery", "_cluster_config_overrides", "priority", "local_disk"}) {
+         {"accelerator_args", "disk_size", "disk_tier", "network_tier", "image_id", "ports", "fabric",
+          "job_recovery", "spot_recovery", "_cluster_config_overrides", "priority", "local_disk"}) {
       fields[later] = not_yet("resources." + later);
     }
     return fields;
   }
 
   Status read_resources(const Node& node) {
-    ResourceNeed common;
+    if (node.IsNull()) { return Ok{}; }
+    NeedDraft common;
     std::vector<Node> alternatives;
     YamlFields fields = need_fields(common);
     const auto read_list = [&](bool ordered) {
       return [&, ordered](const Node& list) -> Status {
+        const std::string field = ordered ? "ordered" : "any_of";
         if (!list.IsSequence() || list.size() == 0) {
-          return mistake(place_, list, ordered ? "ordered" : "any_of", "must be a list of resources");
+          return mistake(place_, list, field, "must be a list of resources");
         }
+        if (!alternatives.empty()) { return mistake(place_, list, field, "`any_of` or `ordered`, not both"); }
         task().ordered = ordered;
         for (const Node& item : list) { alternatives.push_back(item); }
         return Ok{};
@@ -210,61 +251,78 @@ class TaskReader {
     fields["any_of"] = read_list(/*ordered=*/false);
     fields["ordered"] = read_list(/*ordered=*/true);
     TRY([[maybe_unused]] const Ok read, read_map(place_, node, "resources", fields));
+    if (alternatives.empty()) {
+      task().needs = common.needs();
+      task().ordered = common.gpus_ordered;
+      return Ok{};
+    }
     task().needs.clear();
-    if (alternatives.empty()) { alternatives.emplace_back(YAML::NodeType::Map); }
     for (const Node& item : alternatives) {
-      ResourceNeed need = common;
-      TRY([[maybe_unused]] const Ok one, read_map(place_, item, "resources", need_fields(need)));
-      task().needs.push_back(std::move(need));
+      NeedDraft draft = common;
+      TRY([[maybe_unused]] const Ok one, read_map(place_, item, "resources", need_fields(draft)));
+      if (draft.gpus_ordered && !task().ordered) {
+        warn(item, "resources.any_of",
+             "`accelerators`: within `any_of` the price decides, not the list's order");
+      }
+      for (ResourceNeed& need : draft.needs()) { task().needs.push_back(std::move(need)); }
     }
     return Ok{};
   }
 
-  /// "H100:8", {H100: 8}, [A100:8, H100:8] and {A100: 8, H100: 8}: alternatives of one count.
-  Status read_accelerators(const Node& node, ResourceNeed& need) {
+  /// One: "H100:8" or {H100: 8}. Alternatives: a list, which is an order of preference, or a set, which is
+  /// none: [A100:8, H100:4], {A100:8, H100:4}, {A100: 8, H100: 4}.
+  Status read_accelerators(const Node& node, NeedDraft& draft) {
     std::vector<std::string> texts;
     if (node.IsMap()) {
-      for (const auto& entry : node) {
-        const std::string count = entry.second.IsScalar() ? entry.second.Scalar() : "?";
-        texts.push_back(entry.first.Scalar() + ":" + count);
+      for (const YamlEntry& entry : entries_of(node)) {
+        const std::string name = entry.name.Scalar();
+        if (entry.value.IsNull()) {
+          texts.push_back(name);
+        } else {
+          TRY(const std::string count, yaml_text(place_, entry.value, "accelerators." + name));
+          texts.push_back(name + ":" + count);
+        }
       }
+      if (texts.empty()) { return mistake(place_, node, "accelerators", "names none"); }
     } else {
       TRY(texts, yaml_texts(place_, node, "accelerators"));
     }
-    GpuSpec spec;
+    draft.gpus.clear();
     for (const std::string& text : texts) {
       Result<GpuSpec> one = parse_gpu_spec(text);
       if (!one.ok()) { return at_node(place_, node, "accelerators", one.error()); }
-      if (spec.count != 0 && spec.count != one.value().count) {
-        return mistake(place_, node, "accelerators", "alternatives with different counts",
-                       "write them as separate entries of `any_of`");
-      }
-      spec.count = one.value().count;
-      spec.choices.insert(spec.choices.end(), one.value().choices.begin(), one.value().choices.end());
+      draft.gpus.push_back(std::move(one).value());
     }
-    need.gpu = std::move(spec);
+    draft.gpus_ordered = node.IsSequence() && draft.gpus.size() > 1;
     return Ok{};
   }
 
   // --- maps ---
 
   Status read_envs(const Node& node) {
+    if (node.IsNull()) { return Ok{}; }
     if (!node.IsMap()) { return mistake(place_, node, "envs", "must be a map of NAME: value"); }
-    for (const auto& entry : node) {
-      const std::string& name = entry.first.Scalar();
-      if (entry.second.IsNull()) {
-        return mistake(place_, entry.second, "envs." + name, "has no value",
+    for (const YamlEntry& entry : entries_of(node)) {
+      const std::string& name = entry.name.Scalar();
+      if (Status fine = check_env_name(name); !fine.ok()) {
+        return at_node(place_, entry.name, "envs", fine.error());
+      }
+      if (surroundings_.envs.contains(name)) { continue; }
+      if (entry.value.IsNull()) {
+        return mistake(place_, entry.name, "envs." + name, "has no value",
                        "give it here, or with --env " + name + "=…");
       }
-      TRY(task().envs[name], yaml_text(place_, entry.second, "envs." + name));
+      TRY(task().envs[name], yaml_text(place_, entry.value, "envs." + name));
     }
     return Ok{};
   }
 
   Status read_labels(const Node& node) {
+    if (node.IsNull()) { return Ok{}; }
     if (!node.IsMap()) { return mistake(place_, node, "labels", "must be a map of name: value"); }
-    for (const auto& entry : node) {
-      TRY(task().labels[entry.first.Scalar()], yaml_text(place_, entry.second, "labels"));
+    for (const YamlEntry& entry : entries_of(node)) {
+      const std::string& name = entry.name.Scalar();
+      TRY(task().labels[name], yaml_text(place_, entry.value, "labels." + name));
     }
     return Ok{};
   }
@@ -272,14 +330,16 @@ class TaskReader {
   /// SkyPilot: {NAME: null}. Ours: [NAME, {name: NAME, file: path}]. A value in the file itself would end in
   /// the journal.
   Status read_secrets(const Node& node) {
+    if (node.IsNull()) { return Ok{}; }
     if (node.IsMap()) {
-      for (const auto& entry : node) {
-        if (!entry.second.IsNull()) {
-          return mistake(place_, entry.second, "secrets." + entry.first.Scalar(),
+      for (const YamlEntry& entry : entries_of(node)) {
+        const std::string& name = entry.name.Scalar();
+        if (!entry.value.IsNull()) {
+          return mistake(place_, entry.value, "secrets." + name,
                          "a secret's value does not belong in a task file",
-                         "leave it empty and export " + entry.first.Scalar() + ", or name a file");
+                         "leave it empty and export " + name + ", or name a file");
         }
-        task().secrets.push_back({.name = entry.first.Scalar(), .file = {}});
+        TRY([[maybe_unused]] const Ok added, add_secret(entry.name, {.name = name}));
       }
       return Ok{};
     }
@@ -297,30 +357,44 @@ class TaskReader {
                                          return Ok{};
                                        })},
                       {"file", text_by("secrets.file", [&](const std::string& text) -> Status {
-                         secret.file = resolve(text);
+                         TRY(secret.file, resolve(text));
                          return Ok{};
                        })}}));
       }
       if (secret.name.empty()) { return mistake(place_, item, "secrets", "a secret needs a name"); }
-      task().secrets.push_back(std::move(secret));
+      TRY([[maybe_unused]] const Ok added, add_secret(item, std::move(secret)));
     }
     return Ok{};
   }
 
+  Status add_secret(const Node& node, SecretNeed secret) {
+    // The name's own text is not shown: NAME=value is a likely slip, and this would print the value.
+    if (!check_env_name(secret.name).ok()) {
+      return mistake(place_, node, "secrets", "a secret's name cannot name an environment variable",
+                     "only names belong here, in letters, digits and _");
+    }
+    task().secrets.push_back(std::move(secret));
+    return Ok{};
+  }
+
   Status read_mounts(const Node& node) {
+    if (node.IsNull()) { return Ok{}; }
     if (!node.IsMap()) {
       return mistake(place_, node, "file_mounts", "must be a map of path on the node: path here");
     }
-    for (const auto& entry : node) {
-      const std::string field = "file_mounts." + entry.first.Scalar();
-      const bool bucket = entry.second.IsMap() ||
-                          (entry.second.IsScalar() && entry.second.Scalar().find("://") != std::string::npos);
+    for (const YamlEntry& entry : entries_of(node)) {
+      const std::string field = "file_mounts." + entry.name.Scalar();
+      const bool bucket = entry.value.IsMap() ||
+                          (entry.value.IsScalar() && entry.value.Scalar().find("://") != std::string::npos);
       if (bucket) {
-        warn(entry.second, field, "`" + field + "`: buckets are not mounted yet");
+        warn(entry.value, field, "`" + field + "`: buckets are not mounted yet");
         continue;
       }
-      TRY(const std::string source, yaml_text(place_, entry.second, field));
-      task().file_mounts.push_back({.target = entry.first.Scalar(), .source = resolve(source)});
+      if (entry.value.IsNull()) { return mistake(place_, entry.name, field, "has no source"); }
+      TRY(const std::string text, yaml_text(place_, entry.value, field));
+      const Result<std::string> source = resolve(text);
+      if (!source.ok()) { return at_node(place_, entry.value, field, source.error()); }
+      task().file_mounts.push_back({.target = expand(entry.name.Scalar()), .source = source.value()});
     }
     return Ok{};
   }
@@ -372,8 +446,8 @@ class TaskReader {
 
   // --- words ---
 
-  /// $NAME and ${NAME} from `envs`, as SkyPilot does in paths; then made absolute.
-  std::string resolve(const std::string& path) {
+  /// $NAME and ${NAME} from `envs`, as SkyPilot does in paths.
+  std::string expand(const std::string& path) {
     std::string text;
     for (std::size_t i = 0; i < path.size(); ++i) {
       if (path[i] != '$') {
@@ -391,7 +465,21 @@ class TaskReader {
       text += value == task().envs.end() ? path.substr(i, end - i) : value->second;
       i = end - (braces && end < path.size() ? 0 : 1);
     }
-    if (text.empty() || text.front() == '/' || text.front() == '~') { return text; }
+    return text;
+  }
+
+  /// A path on this machine, made absolute.
+  Result<std::string> resolve(const std::string& path) {
+    const std::string text = expand(path);
+    if (text.empty() || text.front() == '/') { return text; }
+    if (text.front() == '~') {
+      if (surroundings_.home.empty() || (text.size() > 1 && text[1] != '/')) {
+        return Error{.kind = ErrorKind::invalid,
+                     .message = "whose home folder " + text + " means is not known",
+                     .hint = "write the whole path"};
+      }
+      return surroundings_.home + text.substr(1);
+    }
     if (text == ".") { return base_dir_; }
     return base_dir_ + "/" + (text.rfind("./", 0) == 0 ? text.substr(2) : text);
   }
@@ -399,12 +487,10 @@ class TaskReader {
   Status settle_name(const Node& root) {
     if (!task().name.empty()) { return Ok{}; }
     std::string stem = place_.file.substr(place_.file.rfind('/') + 1);
-    stem = stem.substr(0, stem.find('.'));
-    std::replace(stem.begin(), stem.end(), '_', '-');
-    stem = lower(stem);
-    if (Status fine = check_name(stem); !fine.ok()) {
+    stem = nearest_name(stem.substr(0, stem.find('.')));
+    if (stem.empty()) {
       return mistake(place_, root, "name", "is missing, and the file's name does not make one",
-                     fine.error().hint);
+                     "name: train");
     }
     task().name = stem;
     return Ok{};
@@ -412,16 +498,17 @@ class TaskReader {
 
   YamlPlace place_;
   std::string base_dir_;
+  const TaskSurroundings& surroundings_;
   TaskFile file_;
 };
 
 }  // namespace
 
-Result<TaskFile> parse_task(std::string_view yaml, const std::string& file_name,
-                            const std::string& base_dir) {
+Result<TaskFile> parse_task(std::string_view yaml, const std::string& file_name, const std::string& base_dir,
+                            const TaskSurroundings& surroundings) {
   const YamlPlace place{.file = file_name};
   TRY(const Node root, load_yaml(yaml, place));
-  return TaskReader(place, base_dir).read(root);
+  return TaskReader(place, base_dir, surroundings).read(root);
 }
 
 }  // namespace gpubroker

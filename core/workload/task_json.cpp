@@ -17,7 +17,7 @@ Json ms_or_null(const std::optional<Millis>& length) {
 }
 
 std::optional<Millis> optional_ms(const Json& from) {
-  return from.is_null() ? std::nullopt : std::optional(Millis{from.get<std::int64_t>()});
+  return from.is_null() ? std::nullopt : std::optional(Millis{whole<std::int64_t>(from)});
 }
 
 Json encode(const SizeNeed& need) {
@@ -26,11 +26,11 @@ Json encode(const SizeNeed& need) {
 
 std::optional<SizeNeed> decode_size(const Json& from) {
   if (from.is_null()) { return std::nullopt; }
-  return SizeNeed{.amount = from.at("amount"), .exact = from.at("exact")};
+  return SizeNeed{.amount = whole<std::int64_t>(from.at("amount")), .exact = from.at("exact")};
 }
 
 std::optional<Rate> decode_rate(const Json& from) {
-  return from.is_null() ? std::nullopt : std::optional(Rate{from.get<std::int64_t>()});
+  return from.is_null() ? std::nullopt : std::optional(Rate{whole<std::int64_t>(from)});
 }
 
 Json encode(const ResourceNeed& need) {
@@ -58,15 +58,15 @@ Json encode(const ResourceNeed& need) {
           {"max_price_per_gpu", or_null(need.max_price_per_gpu, rate)}};
 }
 
-ResourceNeed decode_need(const Json& from) {
+Result<ResourceNeed> decode_need(const Json& from) {
   ResourceNeed need;
-  for (const Json& choice : from.at("gpus")) {
+  for (const Json& choice : items_of(from.at("gpus"))) {
     need.gpu.choices.push_back({.model = choice.at("model"),
                                 .form = choice.at("form"),
-                                .memory_gib = choice.at("gib"),
+                                .memory_gib = whole<int>(choice.at("gib")),
                                 .at_least = choice.at("at_least")});
   }
-  need.gpu.count = from.at("gpu_count");
+  need.gpu.count = whole<int>(from.at("gpu_count"));
   need.cpus = decode_size(from.at("cpus"));
   need.memory_mib = decode_size(from.at("memory_mib"));
   need.provider = from.at("provider");
@@ -74,8 +74,13 @@ ResourceNeed decode_need(const Json& from) {
   need.zone = from.at("zone");
   need.instance_type = from.at("type");
   need.markets.clear();
-  for (const Json& market : from.at("markets")) {
-    need.markets.push_back(market_from(market.get<std::string>()).value_or(Market::on_demand));
+  for (const Json& name : items_of(from.at("markets"))) {
+    const std::optional<Market> market = market_from(name.get<std::string>());
+    // Never guessed: it decides what is paid.
+    if (!market) {
+      return Error{.kind = ErrorKind::internal, .message = "no market is called " + name.dump()};
+    }
+    need.markets.push_back(*market);
   }
   need.max_price = decode_rate(from.at("max_price"));
   need.max_price_per_gpu = decode_rate(from.at("max_price_per_gpu"));
@@ -90,29 +95,32 @@ Json encode(const CheckpointSpec& spec) {
 CheckpointSpec decode_checkpoint(const Json& from) {
   return {.path = from.at("path"),
           .store = from.at("store"),
-          .every = Millis{from.at("every_ms").get<std::int64_t>()},
-          .keep = from.at("keep"),
+          .every = Millis{whole<std::int64_t>(from.at("every_ms"))},
+          .keep = whole<int>(from.at("keep")),
           .signal = from.at("signal"),
-          .grace = Millis{from.at("grace_ms").get<std::int64_t>()}};
+          .grace = Millis{whole<std::int64_t>(from.at("grace_ms"))}};
 }
 
 Result<Task> decode(const Json& from) {
-  if (from.at("version").get<int>() != kVersion) {
+  if (whole<int>(from.at("version")) != kVersion) {
     return Error{
         .kind = ErrorKind::invalid, .message = "a task of another version", .hint = "upgrade this gpubroker"};
   }
   Task task;
   task.name = from.at("name");
   task.needs.clear();
-  for (const Json& need : from.at("needs")) { task.needs.push_back(decode_need(need)); }
+  for (const Json& item : items_of(from.at("needs"))) {
+    TRY(ResourceNeed need, decode_need(item));
+    task.needs.push_back(std::move(need));
+  }
   task.ordered = from.at("ordered");
-  task.num_nodes = from.at("num_nodes");
+  task.num_nodes = whole<int>(from.at("num_nodes"));
   task.workdir = from.at("workdir");
   task.envs = from.at("envs").get<std::map<std::string, std::string>>();
-  for (const Json& secret : from.at("secrets")) {
+  for (const Json& secret : items_of(from.at("secrets"))) {
     task.secrets.push_back({.name = secret.at("name"), .file = secret.at("file")});
   }
-  for (const Json& mount : from.at("file_mounts")) {
+  for (const Json& mount : items_of(from.at("file_mounts"))) {
     task.file_mounts.push_back({.target = mount.at("target"), .source = mount.at("source")});
   }
   task.labels = from.at("labels").get<std::map<std::string, std::string>>();
@@ -122,8 +130,10 @@ Result<Task> decode(const Json& from) {
   task.stall = optional_ms(from.at("stall_ms"));
   task.deadline = optional_ms(from.at("deadline_ms"));
   task.ttl = optional_ms(from.at("ttl_ms"));
-  if (!from.at("budget_micros").is_null()) { task.budget = Money{from.at("budget_micros")}; }
-  task.max_restarts = from.at("max_restarts");
+  if (!from.at("budget_micros").is_null()) {
+    task.budget = Money{whole<std::int64_t>(from.at("budget_micros"))};
+  }
+  task.max_restarts = whole<int>(from.at("max_restarts"));
   return task;
 }
 

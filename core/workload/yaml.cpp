@@ -204,8 +204,12 @@ Status read_map(const YamlPlace& place, const YAML::Node& node, const std::strin
     const std::string& name = entry.name.Scalar();
     const auto reader = fields.find(name);
     if (reader != fields.end()) {
-      TRY([[maybe_unused]] const Ok read, reader->second(entry.value));
-      continue;
+      Status read = reader->second(entry.value);
+      if (read.ok()) { continue; }
+      Error error = read.error();
+      // What is not there has its place on the next line.
+      if (entry.value.IsNull()) { error.source = place_of(place, entry.name); }
+      return error;
     }
     std::vector<std::string> known;
     for (const auto& [other, unused] : fields) { known.push_back(other); }

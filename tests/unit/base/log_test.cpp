@@ -21,7 +21,7 @@ class LogFile {
   LogFile(const LogFile&) = delete;
   LogFile& operator=(const LogFile&) = delete;
 
-  [[nodiscard]] std::string path() const { return folder_.file("log"); }
+  [[nodiscard]] std::string path() const { return folder_ / "log"; }
   /// Its lines, each without the time in front, which is checked.
   [[nodiscard]] std::vector<std::string> lines() const {
     static const std::regex kTime(R"(^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z )");
@@ -99,8 +99,8 @@ TEST_CASE("a log that is opened again goes on where it was") {
 
 TEST_CASE("a log that cannot be opened is dropped, and the work goes on") {
   const testing::TemporaryFolder folder;
-  std::ofstream(folder.file("file")) << "x";
-  open_log(folder.file("file") + "/log", LogLevel::info);
+  std::ofstream(folder / "file") << "x";
+  open_log(folder / "file" + "/log", LogLevel::info);
   CHECK_NOTHROW(log_event(LogLevel::error, "nowhere", {}));
   open_log("", LogLevel::off);
 }
@@ -109,14 +109,14 @@ TEST_CASE("with no path the log goes to standard error") {
   const testing::TemporaryFolder folder;
   const int kept = dup(STDERR_FILENO);
   REQUIRE(kept >= 0);
-  REQUIRE(std::freopen(folder.file("err").c_str(), "w", stderr) != nullptr);
+  REQUIRE(std::freopen(folder / "err".c_str(), "w", stderr) != nullptr);
   open_log("", LogLevel::info);
   log_event(LogLevel::info, "to.stderr", {{"n", "1"}});
   open_log("", LogLevel::off);
   (void)std::fflush(stderr);
   (void)dup2(kept, STDERR_FILENO);
   (void)close(kept);
-  std::ifstream file(folder.file("err"));
+  std::ifstream file(folder / "err");
   const std::string text((std::istreambuf_iterator<char>(file)), {});
   CHECK(text.find("info to.stderr n=1\n") != std::string::npos);
 }

@@ -42,7 +42,7 @@ TEST_CASE("a kept line is taken apart; what is not of that form stays whole") {
 TEST_CASE("a reader gives whole lines only, and more when there is more") {
   const Folder folder;
   PosixFiles files;
-  const std::string path = folder.file("log");
+  const std::string path = folder / "log";
   OutputReader reader(files, path);
   CHECK_FALSE(reader.next());
   REQUIRE(files.append(path, "one\ntw").ok());
@@ -57,7 +57,7 @@ TEST_CASE("a reader gives whole lines only, and more when there is more") {
 TEST_CASE("lines longer than a block, and tails that begin in an earlier block") {
   const Folder folder;
   PosixFiles files;
-  const std::string path = folder.file("log");
+  const std::string path = folder / "log";
   const std::string longest(700'000, 'x');
   REQUIRE(files.append(path, "first\n" + longest + "\nlast\n").ok());
   OutputReader reader(files, path);
@@ -78,13 +78,11 @@ TEST_CASE("lines longer than a block, and tails that begin in an earlier block")
 TEST_CASE("nodes are merged by time") {
   const Folder folder;
   PosixFiles files;
-  REQUIRE(
-      files.append(folder.file("0"), "2026-11-24T12:00:00.1Z out a\n2026-11-24T12:00:00.4Z out d\n").ok());
-  REQUIRE(
-      files.append(folder.file("1"), "2026-11-24T12:00:00.2Z out b\n2026-11-24T12:00:00.3Z out c\n").ok());
+  REQUIRE(files.append(folder / "0", "2026-11-24T12:00:00.1Z out a\n2026-11-24T12:00:00.4Z out d\n").ok());
+  REQUIRE(files.append(folder / "1", "2026-11-24T12:00:00.2Z out b\n2026-11-24T12:00:00.3Z out c\n").ok());
   AttemptOutput output(3);
-  output.add(0, OutputReader(files, folder.file("0")));
-  output.add(1, OutputReader(files, folder.file("1")));
+  output.add(0, OutputReader(files, folder / "0"));
+  output.add(1, OutputReader(files, folder / "1"));
   std::string text;
   while (const std::optional<OutputLine> line = output.next()) {
     CHECK(line->attempt == 3);

@@ -100,7 +100,7 @@ TEST_CASE(
       CAPTURE(step);
       const TemporaryFolder folder;
       const TemporaryFolder after_power_loss;
-      const std::string path = folder.file("journal.db");
+      const std::string path = folder / "journal.db";
       vfs.disks.clear();
       Run run;
       vfs.fail_after(step, row.fault, row.for_good);
@@ -108,7 +108,7 @@ TEST_CASE(
       more = vfs.has_failed();
       vfs.heal();
       vfs.lose_power(folder.path(), after_power_loss.path(), random);
-      if (!run.acknowledged.empty()) { run.check(after_power_loss.file("journal.db")); }
+      if (!run.acknowledged.empty()) { run.check(after_power_loss / "journal.db"); }
       run.check(path);
       if (!more) { CHECK(run.acknowledged.size() == 6); }
       // Whoever repeats when the disk is whole again succeeds.
@@ -124,7 +124,7 @@ TEST_CASE("a full disk is told as full by whatever call it is met") {
   for (int step = 0;; ++step) {
     CAPTURE(step);
     const TemporaryFolder folder;
-    const std::string path = folder.file("journal.db");
+    const std::string path = folder / "journal.db";
     std::unique_ptr<Journal> journal = open(path);
     REQUIRE(journal->append(batch("first"), {}).ok());
     vfs.fail_after(step, Fault::full, /*for_good=*/true);
@@ -151,7 +151,7 @@ TEST_CASE("a commit whose sync fails may have been done, and says so; one that n
   std::vector<bool> maybe;
   for (int step = 0;; ++step) {
     const TemporaryFolder folder;
-    std::unique_ptr<Journal> journal = open(folder.file("journal.db"));
+    std::unique_ptr<Journal> journal = open(folder / "journal.db");
     vfs.fail_after(step, Fault::refused, /*for_good=*/false);
     const Result<std::int64_t> seq = journal->append(batch("a", 1), {});
     const bool failed = vfs.has_failed();
@@ -169,7 +169,7 @@ TEST_CASE("what append has answered survives power loss at that very moment") {
   FaultVfs vfs;
   std::mt19937_64 random(11);
   const TemporaryFolder folder;
-  const std::string path = folder.file("journal.db");
+  const std::string path = folder / "journal.db";
   Run run;
   std::unique_ptr<Journal> journal = open(path);
   // Large enough that the log is written back and begun anew several times on the way.
@@ -180,7 +180,7 @@ TEST_CASE("what append has answered survives power loss at that very moment") {
     if (i % 8 == 7) {
       const TemporaryFolder after;
       vfs.lose_power(folder.path(), after.path(), random);
-      run.check(after.file("journal.db"));
+      run.check(after / "journal.db");
     }
     if (!journal) { journal = open(path); }
   }

@@ -35,7 +35,7 @@ class SmallDisk {
   SmallDisk& operator=(const SmallDisk&) = delete;
 
   [[nodiscard]] bool is_there() const { return mounted_; }
-  [[nodiscard]] std::string file(const std::string& name) const { return folder_.file(name); }
+  [[nodiscard]] std::string file(const std::string& name) const { return folder_ / name; }
   [[nodiscard]] std::size_t free_bytes() const {
     return static_cast<std::size_t>(std::filesystem::space(folder_.path()).available);
   }

@@ -53,7 +53,7 @@ void check_refused(const Result<T>& result, ErrorKind kind, const std::string& c
 
 struct Home {
   testing::TemporaryFolder folder = {};
-  std::string path = folder.file("journal.db");
+  std::string path = folder / "journal.db";
   std::unique_ptr<Journal> journal = open(path);
 };
 

@@ -67,28 +67,28 @@ class Nobody {
 
 TEST_CASE("a new journal belongs to its user alone, and so does the folder made for it") {
   const TemporaryFolder folder;
-  const std::string path = folder.file("deep/home/journal.db");
+  const std::string path = folder / "deep/home/journal.db";
   const std::unique_ptr<Journal> journal = open(path);
   REQUIRE(journal->append(batch("a"), {}).ok());
   CHECK(mode_of(path) == 0600);
   CHECK(mode_of(path + "-wal") == 0600);
-  CHECK(mode_of(folder.file("deep/home")) == 0700);
+  CHECK(mode_of(folder / "deep/home") == 0700);
 }
 
 TEST_CASE("one who only looks makes no journal") {
   const TemporaryFolder folder;
-  const std::string path = folder.file("home/journal.db");
+  const std::string path = folder / "home/journal.db";
   const auto journal = open_journal(path, OpenMode::read_only);
   REQUIRE_FALSE(journal.ok());
   CHECK(journal.error().kind == ErrorKind::not_found);
   CHECK(journal.error().message == "there is no journal at " + path + " yet");
   CHECK_FALSE(journal.error().hint.empty());
-  CHECK_FALSE(fs::exists(folder.file("home")));
+  CHECK_FALSE(fs::exists(folder / "home"));
 }
 
 TEST_CASE("one who only looks reads everything and writes nothing") {
   const TemporaryFolder folder;
-  const std::string path = folder.file("journal.db");
+  const std::string path = folder / "journal.db";
   REQUIRE(open(path)->append(batch("a"), {}).ok());
   const std::unique_ptr<Journal> reader = open(path, OpenMode::read_only);
   CHECK(all_rows(*reader).size() == 1);
@@ -101,22 +101,22 @@ TEST_CASE("one who only looks reads everything and writes nothing") {
 
 TEST_CASE("a folder that cannot be made is told with its name") {
   const TemporaryFolder folder;
-  write_bytes(folder.file("file"), "x");
-  const auto journal = open_journal(folder.file("file/home/journal.db"), OpenMode::read_write);
+  write_bytes(folder / "file", "x");
+  const auto journal = open_journal(folder / "file/home/journal.db", OpenMode::read_write);
   REQUIRE_FALSE(journal.ok());
   CHECK(journal.error().kind == ErrorKind::invalid);
-  CHECK(journal.error().message.find(folder.file("file/home")) != std::string::npos);
+  CHECK(journal.error().message.find(folder / "file/home") != std::string::npos);
   CHECK_FALSE(journal.error().hint.empty());
 }
 
 TEST_CASE("every older schema is brought up to date, with what was in it") {
   const TemporaryFolder folder;
-  const std::string fresh = folder.file("fresh.db");
+  const std::string fresh = folder / "fresh.db";
   (void)open(fresh);
   const std::vector<Migration>& all = migrations();
   for (std::size_t version = 0; version <= all.size(); ++version) {
     CAPTURE(version);
-    const std::string path = folder.file("v" + std::to_string(version) + ".db");
+    const std::string path = folder / ("v" + std::to_string(version) + ".db");
     {
       RawDatabase raw(path);
       for (std::size_t i = 0; i < version; ++i) { REQUIRE(raw.run(all[i].sql).empty()); }
@@ -143,13 +143,13 @@ TEST_CASE("every older schema is brought up to date, with what was in it") {
 
 TEST_CASE("an empty file, left by a crash, is a journal that has not begun") {
   const TemporaryFolder folder;
-  write_bytes(folder.file("journal.db"), "");
-  CHECK(open(folder.file("journal.db"))->append(batch("a"), {}).value() == 1);
+  write_bytes(folder / "journal.db", "");
+  CHECK(open(folder / "journal.db")->append(batch("a"), {}).value() == 1);
 }
 
 TEST_CASE("a journal written by a newer gpubroker is left alone") {
   const TemporaryFolder folder;
-  const std::string path = folder.file("journal.db");
+  const std::string path = folder / "journal.db";
   const std::size_t newer = migrations().size() + 1;
   (void)open(path);
   REQUIRE(RawDatabase(path).run("PRAGMA user_version = " + std::to_string(newer)).empty());
@@ -163,7 +163,7 @@ TEST_CASE("a journal written by a newer gpubroker is left alone") {
 
 TEST_CASE("a journal that another process holds locked: conflict after our patience, reading goes on") {
   const TemporaryFolder folder;
-  const std::string path = folder.file("journal.db");
+  const std::string path = folder / "journal.db";
   REQUIRE(open(path)->append(batch("a"), {}).ok());
   NumberPipe locked;
   NumberPipe leave;
@@ -190,20 +190,20 @@ TEST_CASE("a journal that another process holds locked: conflict after our patie
 
 TEST_CASE("a journal that may not be written is told when it is opened") {
   const TemporaryFolder folder;
-  const std::string path = folder.file("journal.db");
+  const std::string path = folder / "journal.db";
   REQUIRE(open(path)->append(batch("a"), {}).ok());
   REQUIRE(chmod(folder.path().c_str(), 0755) == 0);
   REQUIRE(chmod(path.c_str(), 0444) == 0);
   const Nobody nobody;
   check_error(open_journal(path, OpenMode::read_write), ErrorKind::invalid, "read-only",
               path + " cannot be opened for writing");
-  check_error(open_journal(folder.file("new.db"), OpenMode::read_write), ErrorKind::invalid, "read-only",
+  check_error(open_journal(folder / "new.db", OpenMode::read_write), ErrorKind::invalid, "read-only",
               "new.db cannot be opened for writing");
 }
 
 TEST_CASE("a file that is no journal is told as damaged and left as it is") {
   const TemporaryFolder folder;
-  const std::string path = folder.file("journal.db");
+  const std::string path = folder / "journal.db";
   std::string words;
   for (int i = 0; i < 2'000; ++i) { words += "no database\n"; }
   for (const std::string& text : {std::string("short"), words, std::string(8'192, '\0')}) {
@@ -219,7 +219,7 @@ TEST_CASE("a file that is no journal is told as damaged and left as it is") {
 
 TEST_CASE("a journal with overwritten bytes is told as damaged at the latest when they are read") {
   const TemporaryFolder folder;
-  const std::string whole = folder.file("whole.db");
+  const std::string whole = folder / "whole.db";
   {
     const std::unique_ptr<Journal> journal = open(whole);
     for (int i = 0; i < 10; ++i) { REQUIRE(journal->append(batch("a", 20, 200), {}).ok()); }
@@ -230,7 +230,7 @@ TEST_CASE("a journal with overwritten bytes is told as damaged at the latest whe
   int told = 0;
   for (std::size_t at = page; at + page <= good.size(); at += page) {
     CAPTURE(at);
-    const std::string path = folder.file("bad" + std::to_string(at) + ".db");
+    const std::string path = folder / ("bad" + std::to_string(at) + ".db");
     std::string bad = good;
     bad.replace(at, page, page, '\xa5');
     write_bytes(path, bad);
@@ -261,7 +261,7 @@ TEST_CASE("a journal with overwritten bytes is told as damaged at the latest whe
   }
   CHECK(told > 10);
 
-  const std::string cut = folder.file("cut.db");
+  const std::string cut = folder / "cut.db";
   write_bytes(cut, good.substr(0, good.size() / 2));
   const auto journal = open_journal(cut, OpenMode::read_only);
   const bool refused = !journal.ok() || !journal.value()->read({}, 0, 1'000).ok();

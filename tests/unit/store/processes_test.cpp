@@ -50,8 +50,8 @@ void spin(std::int64_t microseconds) {
 
 TEST_CASE("two connections of one process append in turn") {
   const TemporaryFolder folder;
-  const std::unique_ptr<Journal> a = open(folder.file("journal.db"));
-  const std::unique_ptr<Journal> b = open(folder.file("journal.db"));
+  const std::unique_ptr<Journal> a = open(folder / "journal.db");
+  const std::unique_ptr<Journal> b = open(folder / "journal.db");
   for (std::int64_t i = 0; i < 5; ++i) {
     CHECK(a->append(batch("a"), {}).value() == 2 * i + 1);
     CHECK(b->last_seq().value() == 2 * i + 1);
@@ -62,7 +62,7 @@ TEST_CASE("two connections of one process append in turn") {
 
 TEST_CASE("processes that append at once: every acknowledged row is there once, at its seq") {
   const TemporaryFolder folder;
-  const std::string path = folder.file("journal.db");
+  const std::string path = folder / "journal.db";
   constexpr std::int64_t kWriters = 3;
   constexpr std::int64_t kRows = 40;
   // They also make the file at once: nobody else has opened it before.
@@ -101,7 +101,7 @@ TEST_CASE("processes that append at once: every acknowledged row is there once, 
 TEST_CASE("many processes that make the same journal at once all get it") {
   for (int round = 0; round < 8; ++round) {
     const TemporaryFolder folder;
-    const std::string path = folder.file("journal.db");
+    const std::string path = folder / "journal.db";
     NumberPipe go;
     std::vector<std::unique_ptr<Child>> children;
     for (int i = 0; i < 6; ++i) {
@@ -121,7 +121,7 @@ TEST_CASE("many processes that make the same journal at once all get it") {
 
 TEST_CASE("who reads while another writes sees whole batches, in order, and more each time") {
   const TemporaryFolder folder;
-  const std::string path = folder.file("journal.db");
+  const std::string path = folder / "journal.db";
   (void)open(path);
   constexpr std::size_t kBatches = 60;
   constexpr std::size_t kRows = 7;
@@ -153,7 +153,7 @@ TEST_CASE("who reads while another writes sees whole batches, in order, and more
 
 TEST_CASE("one lease among processes that all want it at once") {
   const TemporaryFolder folder;
-  const std::string path = folder.file("journal.db");
+  const std::string path = folder / "journal.db";
   (void)open(path);
   NumberPipe go;
   std::vector<std::unique_ptr<Child>> children;
@@ -177,7 +177,7 @@ TEST_CASE("one lease among processes that all want it at once") {
 
 TEST_CASE("a writer that is killed at any moment has lost nothing that was acknowledged") {
   const TemporaryFolder folder;
-  const std::string path = folder.file("journal.db");
+  const std::string path = folder / "journal.db";
   std::mt19937_64 random(9);
   std::map<std::int64_t, std::string> acknowledged;  // seq -> token
   for (std::int64_t round = 0; round < 40; ++round) {

@@ -126,7 +126,7 @@ void write_history(Journal& journal) {
 
 TEST_CASE("projections that were deleted or spoilt are built again from the journal, the same") {
   const testing::TemporaryFolder folder;
-  const std::string path = folder.file("journal.db");
+  const std::string path = folder / "journal.db";
   const std::unique_ptr<Journal> journal = open(path);
   write_history(*journal);
   const std::vector<WorkloadRow> workloads = journal->workloads(false).value();

@@ -1,0 +1,32 @@
+#pragma once
+// What the targets share. A target aborts when a property does not hold; the sanitizers do the rest.
+#include <cstdint>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <string_view>
+
+namespace gpubroker::fuzz {
+
+/// Aborts, telling which property does not hold, so that the fuzzer keeps the input.
+inline void must(bool holds, std::string_view property) {
+  if (holds) { return; }
+  std::cerr << "violated: " << property << '\n';
+  std::abort();
+}
+
+inline std::string_view text_of(const std::uint8_t* bytes, std::size_t size) {
+  return {static_cast<const char*>(static_cast<const void*>(bytes)), size};
+}
+
+}  // namespace gpubroker::fuzz
+
+/// The body of a target: `input` is the text.
+#define GPUBROKER_FUZZ_TARGET(input)                                                   \
+  static void fuzz_one(std::string_view input);                                        \
+  extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size);  \
+  extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) { \
+    fuzz_one(gpubroker::fuzz::text_of(bytes, size));                                   \
+    return 0;                                                                          \
+  }                                                                                    \
+  static void fuzz_one(std::string_view input)
