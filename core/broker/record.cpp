@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "core/wire/agent_report_json.hpp"
 #include "core/wire/flat_json.hpp"
 
 namespace gpubroker {
@@ -404,7 +405,7 @@ Result<RecordBody> decode_body(const JournalRow& row, const FlatValue& body) {
         NodeSeenRecord{.attempt = body.at("attempt").whole<int>(), .view = decode_view(body.at("view"))}};
   }
   if (row.kind == "agent") {
-    TRY(AgentReport report, parse_agent_report(body.at("report").raw()));
+    TRY(AgentReport report, read_agent_report(body.at("report")));
     return RecordBody{AgentSeenRecord{.attempt = body.at("attempt").whole<int>(),
                                       .rank = body.at("rank").whole<int>(),
                                       .report = std::move(report)}};

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/wire/flat_json.hpp"
+#include "core/wire/agent_report_json.hpp"
 #include "core/wire/json.hpp"
 
 namespace gpubroker {
@@ -71,40 +71,6 @@ Result<AgentSpec> decode_spec(const Json& from) {
   spec.expires = {whole<std::int64_t>(from.at("expires"))};
   spec.output_bytes_max = whole<std::int64_t>(from.at("output_bytes_max"));
   return spec;
-}
-
-Result<AgentReport> decode_report(const FlatValue& from) {
-  if (std::optional<Error> wrong = wrong_wire(from.at("wire").whole<int>())) { return *wrong; }
-  AgentReport report;
-  TRY(const std::size_t phase, index_of(kPhases, from.at("phase").text()));
-  report.phase = static_cast<AgentPhase>(phase);
-  report.version = from.at("version").text();
-  report.attempt = from.at("attempt").whole<int>();
-  report.rank = from.at("rank").whole<int>();
-  report.pid = from.at("pid").whole<std::int64_t>();
-  report.heartbeat_at = from.at("heartbeat_at").instant();
-  report.started_at = from.at("started_at").instant();
-  report.run_started_at = from.at("run_started_at").optional_instant();
-  report.ended_at = from.at("ended_at").optional_instant();
-  report.exit_code = optional_int(from.at("exit_code"));
-  report.exit_signal = optional_int(from.at("exit_signal"));
-  report.reason = from.at("reason").text();
-  report.setup_failed = from.at("setup_failed").boolean();
-  report.out_of_memory = from.at("out_of_memory").boolean();
-  report.expired = from.at("expired").boolean();
-  report.step = from.at("step").whole<std::int64_t>();
-  report.step_at = from.at("step_at").optional_instant();
-  report.committed = from.at("committed").text();
-  report.committed_step = from.at("committed_step").whole<std::int64_t>();
-  report.committed_at = from.at("committed_at").optional_instant();
-  report.commit_took = Millis{from.at("commit_took_ms").whole<std::int64_t>()};
-  report.checkpoint_error = from.at("checkpoint_error").text();
-  report.notice_at = from.at("notice_at").optional_instant();
-  report.notice_until = from.at("notice_until").optional_instant();
-  for (const FlatValue& name : from.at("done_requests").list()) {
-    report.done_requests.push_back(name.text());
-  }
-  return report;
 }
 
 }  // namespace
@@ -176,8 +142,42 @@ std::string encode_agent_report(const AgentReport& report) {
   return std::move(json).take();
 }
 
+Result<AgentReport> read_agent_report(const FlatValue& from) {
+  if (std::optional<Error> wrong = wrong_wire(from.at("wire").whole<int>())) { return *wrong; }
+  AgentReport report;  // by the alphabet, as the text is: each field is found where the last one ended
+  report.attempt = from.at("attempt").whole<int>();
+  report.checkpoint_error = from.at("checkpoint_error").text();
+  report.commit_took = Millis{from.at("commit_took_ms").whole<std::int64_t>()};
+  report.committed = from.at("committed").text();
+  report.committed_at = from.at("committed_at").optional_instant();
+  report.committed_step = from.at("committed_step").whole<std::int64_t>();
+  for (const FlatValue& name : from.at("done_requests").list()) {
+    report.done_requests.push_back(name.text());
+  }
+  report.ended_at = from.at("ended_at").optional_instant();
+  report.exit_code = optional_int(from.at("exit_code"));
+  report.exit_signal = optional_int(from.at("exit_signal"));
+  report.expired = from.at("expired").boolean();
+  report.heartbeat_at = from.at("heartbeat_at").instant();
+  report.notice_at = from.at("notice_at").optional_instant();
+  report.notice_until = from.at("notice_until").optional_instant();
+  report.out_of_memory = from.at("out_of_memory").boolean();
+  TRY(const std::size_t phase, index_of(kPhases, from.at("phase").text()));
+  report.phase = static_cast<AgentPhase>(phase);
+  report.pid = from.at("pid").whole<std::int64_t>();
+  report.rank = from.at("rank").whole<int>();
+  report.reason = from.at("reason").text();
+  report.run_started_at = from.at("run_started_at").optional_instant();
+  report.setup_failed = from.at("setup_failed").boolean();
+  report.started_at = from.at("started_at").instant();
+  report.step = from.at("step").whole<std::int64_t>();
+  report.step_at = from.at("step_at").optional_instant();
+  report.version = from.at("version").text();
+  return report;
+}
+
 Result<AgentReport> parse_agent_report(std::string_view text) {
-  return read_flat(text, "agent report", decode_report);
+  return read_flat(text, "agent report", read_agent_report);
 }
 
 std::string encode_agent_request(const AgentRequest& request) {

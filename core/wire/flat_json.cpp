@@ -142,9 +142,7 @@ class FlatParser {
     while (true) {
       skip_space();
       if (at_ >= text_.size() || text_[at_] != '"') { return false; }
-      const auto name = static_cast<std::uint32_t>(document_.nodes_.size());
       if (!string() || !take(':') || !value(depth + 1)) { return false; }
-      document_.nodes_[name + 1].name_node = name;
       if (take('}')) { return done(node, at_); }
       if (!take(',')) { return false; }
     }
@@ -173,11 +171,20 @@ void FlatValue::require(Kind kind, const char* what) const {
 
 std::uint32_t FlatValue::find(std::string_view name) const {
   require(Kind::object, "an object");
-  for (std::uint32_t at = at_ + 1; at < node().next; at = document_->node(at + 1).next) {
-    const FlatDocument::Node& key = document_->node(at);
-    if (document_->text().substr(key.begin, key.end - key.begin) == name) { return at + 1; }
-  }
-  return 0;
+  const std::uint32_t first = at_ + 1;
+  const std::uint32_t end = node().next;
+  const auto search = [&](std::uint32_t from, std::uint32_t to) -> std::uint32_t {
+    for (std::uint32_t at = from; at < to; at = document_->node(at + 1).next) {
+      const FlatDocument::Node& key = document_->node(at);
+      if (document_->text().substr(key.begin, key.end - key.begin) == name) { return at + 1; }
+    }
+    return 0;
+  };
+  const std::uint32_t from = behind_ == 0 ? first : document_->node(behind_).next;
+  std::uint32_t found = search(from, end);
+  if (found == 0) { found = search(first, from); }
+  if (found != 0) { behind_ = found; }
+  return found;
 }
 
 FlatValue FlatValue::at(std::string_view name) const {

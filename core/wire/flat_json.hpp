@@ -28,11 +28,10 @@ class FlatDocument {
   enum class Kind : std::uint8_t { null, boolean, integer, other_number, text, list, object };
   struct Node {
     Kind kind = Kind::null;
-    bool is_plain = true;         // a text of ASCII without escapes
-    std::uint32_t begin = 0;      // in the text; of a text: behind the quote
-    std::uint32_t end = 0;        // of a text: at the quote
-    std::uint32_t next = 0;       // the node behind this value and all in it
-    std::uint32_t name_node = 0;  // of a member of an object: its name
+    bool is_plain = true;     // a text of ASCII without escapes
+    std::uint32_t begin = 0;  // in the text; of a text: behind the quote
+    std::uint32_t end = 0;    // of a text: at the quote
+    std::uint32_t next = 0;  // the node behind this value and all in it; a member is its name, then its value
   };
 
   /// Fails with `internal` when the text is not one JSON value.
@@ -84,6 +83,7 @@ class FlatValue {
 
   const FlatDocument* document_;
   std::uint32_t at_;
+  mutable std::uint32_t behind_ = 0;  // the member last found: the next one asked for often follows it
 };
 
 /// The border: parses, calls `read` with the root, and turns a mismatch into an Error of kind `internal`.
