@@ -245,6 +245,12 @@ class Planner {
     if (last != state_.refusals.end()) {
       reason += "; last refusal: " + format_offer_key(last->key) + ": " + last->message;
     }
+    // A job that has run keeps its chance to finish, late; one that never began cannot meet its deadline any
+    // more.
+    if (!had_gang && state_.task.deadline && now_ >= state_.created_at + *state_.task.deadline) {
+      step(Phase::failed, "the deadline has passed before a gang was found; " + reason, kExitLimit);
+      return;
+    }
     if (!patient) {
       const bool all_quota = last != state_.refusals.end() &&
                              std::all_of(state_.refusals.begin(), state_.refusals.end(),

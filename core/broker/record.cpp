@@ -2,96 +2,100 @@
 
 #include <array>
 
-#include "core/wire/json.hpp"
+#include "core/wire/agent_report_json.hpp"
+#include "core/wire/flat_json.hpp"
 
 namespace gpubroker {
 namespace {
 
-// --- values ---
+// --- values: names by the alphabet, see flat_json.hpp ---
 
-Json instant_or_null(const std::optional<Instant>& at) {
-  return at ? Json(at->ms) : Json(nullptr);
+void put(FlatWriter& json, const OfferKey& key) {
+  json.open()
+      .field("market", to_string(key.market))
+      .field("provider", key.provider)
+      .field("region", key.region)
+      .field("type", key.instance_type)
+      .field("zone", key.zone)
+      .close();
 }
 
-std::optional<Instant> optional_instant(const Json& from, const char* name) {
-  const Json& value = from.at(name);
-  if (value.is_null()) { return std::nullopt; }
-  return Instant{value.get<std::int64_t>()};
+OfferKey decode_key(const FlatValue& from) {
+  return {.provider = from.at("provider").text(),
+          .region = from.at("region").text(),
+          .zone = from.at("zone").text(),
+          .instance_type = from.at("type").text(),
+          .market = market_from(from.at("market").text()).value_or(Market::on_demand)};
 }
 
-Json encode(const OfferKey& key) {
-  return {{"provider", key.provider},
-          {"region", key.region},
-          {"zone", key.zone},
-          {"type", key.instance_type},
-          {"market", to_string(key.market)}};
+void put(FlatWriter& json, const Offer& offer) {
+  json.open()
+      .field("available", offer.available)
+      .field("billing_minimum_ms", offer.billing.minimum.count())
+      .field("billing_unit_ms", offer.billing.unit.count());
+  json.name("gpu")
+      .open()
+      .field("count", offer.gpu.count)
+      .field("form", offer.gpu.form)
+      .field("memory_gib", offer.gpu.memory_gib)
+      .field("model", offer.gpu.model)
+      .close();
+  put(json.name("key"), offer.key);
+  json.field("learnt_at", offer.learnt_at)
+      .field("memory_mib", offer.memory_mib)
+      .field("micros_per_hour", offer.price.micros_per_hour)
+      .field("source", offer.source)
+      .field("vcpus", offer.vcpus)
+      .close();
 }
 
-OfferKey decode_key(const Json& from) {
-  return {.provider = from.at("provider"),
-          .region = from.at("region"),
-          .zone = from.at("zone"),
-          .instance_type = from.at("type"),
-          .market = market_from(from.at("market").get<std::string>()).value_or(Market::on_demand)};
-}
-
-Json encode(const Offer& offer) {
-  return {{"key", encode(offer.key)},
-          {"gpu",
-           {{"model", offer.gpu.model},
-            {"form", offer.gpu.form},
-            {"memory_gib", offer.gpu.memory_gib},
-            {"count", offer.gpu.count}}},
-          {"vcpus", offer.vcpus},
-          {"memory_mib", offer.memory_mib},
-          {"micros_per_hour", offer.price.micros_per_hour},
-          {"available", offer.available ? Json(*offer.available) : Json(nullptr)},
-          {"billing_unit_ms", offer.billing.unit.count()},
-          {"billing_minimum_ms", offer.billing.minimum.count()},
-          {"learnt_at", offer.learnt_at.ms},
-          {"source", offer.source}};
-}
-
-Offer decode_offer(const Json& from) {
+Offer decode_offer(const FlatValue& from) {
   Offer offer;
   offer.key = decode_key(from.at("key"));
-  const Json& gpu = from.at("gpu");
-  offer.gpu = {.model = gpu.at("model"),
-               .form = gpu.at("form"),
-               .memory_gib = gpu.at("memory_gib"),
-               .count = gpu.at("count")};
-  offer.vcpus = from.at("vcpus");
-  offer.memory_mib = from.at("memory_mib");
-  offer.price = {from.at("micros_per_hour")};
-  if (!from.at("available").is_null()) { offer.available = from.at("available").get<int>(); }
-  offer.billing = {.unit = Millis{from.at("billing_unit_ms").get<std::int64_t>()},
-                   .minimum = Millis{from.at("billing_minimum_ms").get<std::int64_t>()}};
-  offer.learnt_at = {from.at("learnt_at")};
-  offer.source = from.at("source");
+  const FlatValue gpu = from.at("gpu");
+  offer.gpu = {.model = gpu.at("model").text(),
+               .form = gpu.at("form").text(),
+               .memory_gib = gpu.at("memory_gib").whole<int>(),
+               .count = gpu.at("count").whole<int>()};
+  offer.vcpus = from.at("vcpus").whole<int>();
+  offer.memory_mib = from.at("memory_mib").whole<std::int64_t>();
+  offer.price = {from.at("micros_per_hour").whole<std::int64_t>()};
+  const FlatValue available = from.at("available");
+  if (!available.is_null()) { offer.available = available.whole<int>(); }
+  offer.billing = {.unit = Millis{from.at("billing_unit_ms").whole<std::int64_t>()},
+                   .minimum = Millis{from.at("billing_minimum_ms").whole<std::int64_t>()}};
+  offer.learnt_at = from.at("learnt_at").instant();
+  offer.source = from.at("source").text();
   return offer;
 }
 
-Json encode(const NodeView& view) {
-  return {{"id", view.id.value},
-          {"token", view.token.value},
-          {"index", view.index},
-          {"offer", encode(view.offer)},
-          {"tags",
-           {{"workload", view.tags.workload.value},
-            {"attempt", view.tags.attempt},
-            {"key", view.tags.key},
-            {"owner", view.tags.owner},
-            {"expires", view.tags.expires.ms}}},
-          {"state", to_string(view.state)},
-          {"address",
-           {{"host", view.address.host}, {"root", view.address.root}, {"binary", view.address.binary}}},
-          {"env", view.env},
-          {"master_port", view.master_port},
-          {"created_at", view.created_at.ms},
-          {"billed_from", instant_or_null(view.billed_from)},
-          {"ended_at", instant_or_null(view.ended_at)},
-          {"notice_until", instant_or_null(view.notice_until)},
-          {"end_reason", view.end_reason}};
+void put(FlatWriter& json, const NodeView& view) {
+  json.open();
+  json.name("address")
+      .open()
+      .field("binary", view.address.binary)
+      .field("host", view.address.host)
+      .field("root", view.address.root)
+      .close();
+  json.field("billed_from", view.billed_from)
+      .field("created_at", view.created_at)
+      .field("end_reason", view.end_reason)
+      .field("ended_at", view.ended_at);
+  json.name("env").open();
+  for (const auto& [name, value] : view.env) { json.field(name, value); }
+  json.close().field("id", view.id.value).field("index", view.index).field("master_port", view.master_port);
+  json.field("notice_until", view.notice_until);
+  put(json.name("offer"), view.offer);
+  json.field("state", to_string(view.state));
+  json.name("tags")
+      .open()
+      .field("attempt", view.tags.attempt)
+      .field("expires", view.tags.expires)
+      .field("key", view.tags.key)
+      .field("owner", view.tags.owner)
+      .field("workload", view.tags.workload.value)
+      .close();
+  json.field("token", view.token.value).close();
 }
 
 NodeState decode_state(const std::string& name) {
@@ -102,101 +106,116 @@ NodeState decode_state(const std::string& name) {
   return ended;
 }
 
-NodeView decode_view(const Json& from) {
+NodeView decode_view(const FlatValue& from) {
   NodeView view;
-  view.id = {from.at("id")};
-  view.token = {from.at("token")};
-  view.index = from.at("index");
+  view.id = {from.at("id").text()};
+  view.token = {from.at("token").text()};
+  view.index = from.at("index").whole<int>();
   view.offer = decode_key(from.at("offer"));
-  const Json& tags = from.at("tags");
-  view.tags = {.workload = {tags.at("workload")},
-               .attempt = tags.at("attempt"),
-               .key = tags.at("key"),
-               .owner = tags.at("owner"),
-               .expires = {tags.at("expires")}};
-  view.state = decode_state(from.at("state"));
-  const Json& address = from.at("address");
+  const FlatValue tags = from.at("tags");
+  view.tags = {.workload = {tags.at("workload").text()},
+               .attempt = tags.at("attempt").whole<int>(),
+               .key = tags.at("key").text(),
+               .owner = tags.at("owner").text(),
+               .expires = tags.at("expires").instant()};
+  view.state = decode_state(from.at("state").text());
+  const FlatValue address = from.at("address");
+  view.address = {.id = {},
+                  .host = address.at("host").text(),
+                  .root = address.at("root").text(),
+                  .binary = address.at("binary").text()};
   // The id is empty until the cloud gives an address: then the whole address is.
-  view.address = {.id = address.at("root").get<std::string>().empty() ? NodeId{} : view.id,
-                  .host = address.at("host"),
-                  .root = address.at("root"),
-                  .binary = address.at("binary")};
-  view.env = from.at("env").get<std::map<std::string, std::string>>();
-  view.master_port = from.at("master_port");
-  view.created_at = {from.at("created_at")};
-  view.billed_from = optional_instant(from, "billed_from");
-  view.ended_at = optional_instant(from, "ended_at");
-  view.notice_until = optional_instant(from, "notice_until");
-  view.end_reason = from.at("end_reason");
+  if (!view.address.root.empty()) { view.address.id = view.id; }
+  for (const auto& [name, value] : from.at("env").members()) { view.env.emplace(name, value.text()); }
+  view.master_port = from.at("master_port").whole<int>();
+  view.created_at = from.at("created_at").instant();
+  view.billed_from = from.at("billed_from").optional_instant();
+  view.ended_at = from.at("ended_at").optional_instant();
+  view.notice_until = from.at("notice_until").optional_instant();
+  view.end_reason = from.at("end_reason").text();
   return view;
 }
 
-Json encode(const Refusal& refusal) {
-  return {{"key", encode(refusal.key)},      {"scope", to_string(refusal.scope)},
-          {"kind", to_string(refusal.kind)}, {"code", refusal.code},
-          {"message", refusal.message},      {"at", refusal.at.ms},
-          {"until", refusal.until.ms}};
+void put(FlatWriter& json, const std::optional<Refusal>& refusal) {
+  if (!refusal) {
+    json.null();
+    return;
+  }
+  json.open().field("at", refusal->at).field("code", refusal->code);
+  put(json.name("key"), refusal->key);
+  json.field("kind", to_string(refusal->kind))
+      .field("message", refusal->message)
+      .field("scope", to_string(refusal->scope))
+      .field("until", refusal->until)
+      .close();
 }
 
-std::optional<Refusal> decode_refusal(const Json& from) {
+std::optional<Refusal> decode_refusal(const FlatValue& from) {
   if (from.is_null()) { return std::nullopt; }
   return Refusal{.key = decode_key(from.at("key")),
-                 .scope = error_scope_from(from.at("scope").get<std::string>()).value_or(ErrorScope::offer),
-                 .kind = error_kind_from(from.at("kind").get<std::string>()).value_or(ErrorKind::internal),
-                 .code = from.at("code"),
-                 .message = from.at("message"),
-                 .at = {from.at("at")},
-                 .until = {from.at("until")}};
+                 .scope = error_scope_from(from.at("scope").text()).value_or(ErrorScope::offer),
+                 .kind = error_kind_from(from.at("kind").text()).value_or(ErrorKind::internal),
+                 .code = from.at("code").text(),
+                 .message = from.at("message").text(),
+                 .at = from.at("at").instant(),
+                 .until = from.at("until").instant()};
 }
 
-Json encode(const ChargeRow& charge) {
-  return {{"node", charge.node.value},
-          {"provider", charge.provider},
-          {"region", charge.region},
-          {"type", charge.instance_type},
-          {"market", charge.market},
-          {"owner", charge.owner},
-          {"from", charge.from.ms},
-          {"to", charge.to.ms},
-          {"micros_per_hour", charge.rate.micros_per_hour},
-          {"amount_micros", charge.amount.micros}};
+void put(FlatWriter& json, const ChargeRow& charge) {
+  json.open()
+      .field("amount_micros", charge.amount.micros)
+      .field("from", charge.from)
+      .field("market", charge.market)
+      .field("micros_per_hour", charge.rate.micros_per_hour)
+      .field("node", charge.node.value)
+      .field("owner", charge.owner)
+      .field("provider", charge.provider)
+      .field("region", charge.region)
+      .field("to", charge.to)
+      .field("type", charge.instance_type)
+      .close();
 }
 
-ChargeRow decode_charge(const Json& from, const WorkloadId& workload, int attempt) {
+ChargeRow decode_charge(const FlatValue& from, const WorkloadId& workload, int attempt) {
   return {.workload = workload,
           .attempt = attempt,
-          .node = {from.at("node")},
-          .provider = from.at("provider"),
-          .region = from.at("region"),
-          .instance_type = from.at("type"),
-          .market = from.at("market"),
-          .owner = from.at("owner"),
-          .from = {from.at("from")},
-          .to = {from.at("to")},
-          .rate = {from.at("micros_per_hour")},
-          .amount = {from.at("amount_micros")}};
+          .node = {from.at("node").text()},
+          .provider = from.at("provider").text(),
+          .region = from.at("region").text(),
+          .instance_type = from.at("type").text(),
+          .market = from.at("market").text(),
+          .owner = from.at("owner").text(),
+          .from = from.at("from").instant(),
+          .to = from.at("to").instant(),
+          .rate = {from.at("micros_per_hour").whole<std::int64_t>()},
+          .amount = {from.at("amount_micros").whole<std::int64_t>()}};
 }
 
-Json encode(const std::optional<Error>& error) {
-  if (!error) { return nullptr; }
-  return {{"kind", to_string(error->kind)},
-          {"message", error->message},
-          {"hint", error->hint},
-          {"source", error->source},
-          {"code", error->code},
-          {"scope", to_string(error->scope)},
-          {"maybe_applied", error->maybe_applied}};
+void put(FlatWriter& json, const std::optional<Error>& error) {
+  if (!error) {
+    json.null();
+    return;
+  }
+  json.open()
+      .field("code", error->code)
+      .field("hint", error->hint)
+      .field("kind", to_string(error->kind))
+      .field("maybe_applied", error->maybe_applied)
+      .field("message", error->message)
+      .field("scope", to_string(error->scope))
+      .field("source", error->source)
+      .close();
 }
 
-std::optional<Error> decode_error(const Json& from) {
+std::optional<Error> decode_error(const FlatValue& from) {
   if (from.is_null()) { return std::nullopt; }
-  return Error{.kind = error_kind_from(from.at("kind").get<std::string>()).value_or(ErrorKind::internal),
-               .message = from.at("message"),
-               .hint = from.at("hint"),
-               .source = from.at("source"),
-               .code = from.at("code"),
-               .scope = error_scope_from(from.at("scope").get<std::string>()).value_or(ErrorScope::request),
-               .maybe_applied = from.at("maybe_applied")};
+  return Error{.kind = error_kind_from(from.at("kind").text()).value_or(ErrorKind::internal),
+               .message = from.at("message").text(),
+               .hint = from.at("hint").text(),
+               .source = from.at("source").text(),
+               .code = from.at("code").text(),
+               .scope = error_scope_from(from.at("scope").text()).value_or(ErrorScope::request),
+               .maybe_applied = from.at("maybe_applied").boolean()};
 }
 
 // --- bodies ---
@@ -204,79 +223,109 @@ std::optional<Error> decode_error(const Json& from) {
 struct Encoder {
   JournalRow& row;
 
-  void put(const char* kind, const Json& body) const {
+  void finish(const char* kind, FlatWriter& json) const {
+    json.close();
     row.kind = kind;
-    row.body = dump_json(body);
+    row.body = std::move(json).take();
   }
   void name_token(int attempt, const std::string& action) const {
     row.token = attempt_token(row.workload, attempt).value + "/" + action;
   }
 
   void operator()(const AcceptedRecord& r) const {
-    put("accepted", {{"task", Json::parse(encode_task(r.task))},
-                     {"key", r.options.key},
-                     {"owner", r.options.owner},
-                     {"retry_until_up", r.options.retry_until_up},
-                     {"wait_ms", r.options.wait ? Json(r.options.wait->count()) : Json(nullptr)},
-                     {"archive", r.options.archive}});
+    FlatWriter json;
+    json.open()
+        .field("archive", r.options.archive)
+        .field("key", r.options.key)
+        .field("owner", r.options.owner)
+        .field("retry_until_up", r.options.retry_until_up);
+    json.name("task").raw(encode_task(r.task));
+    std::optional<std::int64_t> wait;
+    if (r.options.wait) { wait = r.options.wait->count(); }
+    json.field("wait_ms", wait);
+    finish("accepted", json);
   }
   void operator()(const AskedRecord& r) const {
-    put("asked", {{"verb", to_string(r.request.verb)},
-                  {"provider", r.request.provider},
-                  {"region", r.request.region},
-                  {"number", r.request.number}});
+    FlatWriter json;
+    json.open()
+        .field("number", r.request.number)
+        .field("provider", r.request.provider)
+        .field("region", r.request.region)
+        .field("verb", to_string(r.request.verb));
+    finish("asked", json);
   }
   void operator()(const PhaseRecord& r) const {
-    put("phase", {{"to", to_string(r.to)}, {"reason", r.reason}, {"exit", r.exit}});
+    FlatWriter json;
+    json.open().field("exit", r.exit).field("reason", r.reason).field("to", to_string(r.to));
+    finish("phase", json);
   }
-  void operator()(const WaitRecord& r) const { put("wait", {{"until", r.until.ms}, {"reason", r.reason}}); }
+  void operator()(const WaitRecord& r) const {
+    FlatWriter json;
+    json.open().field("reason", r.reason).field("until", r.until);
+    finish("wait", json);
+  }
   void operator()(const IntentRecord& r) const {
-    Json body = {{"attempt", r.attempt}, {"action", r.action}};
+    FlatWriter json;
+    json.open().field("action", r.action).field("attempt", r.attempt);
     if (r.action == "create") {
-      body["offer"] = encode(r.offer);
-      body["migration"] = r.migration;
-      body["expires"] = r.expires.ms;
+      json.field("expires", r.expires).field("migration", r.migration);
+      put(json.name("offer"), r.offer);
     }
     name_token(r.attempt, r.action);
-    put("intent", body);
+    finish("intent", json);
   }
   void operator()(const OutcomeRecord& r) const {
-    Json body = {{"attempt", r.attempt}, {"action", r.action}, {"error", encode(r.error)}};
-    if (r.error) {
-      body["retry_in_ms"] = r.retry_in.count();
-      body["final"] = r.is_final;
-      body["refusal"] = r.refusal ? encode(*r.refusal) : Json(nullptr);
-    }
-    if (r.action == "create") {
-      body["nodes"] = Json::array();
-      for (const NodeView& view : r.nodes) { body["nodes"].push_back(encode(view)); }
+    FlatWriter json;
+    json.open().field("action", r.action).field("attempt", r.attempt);
+    if (!r.charges.empty()) {
+      json.name("charges").open_list();
+      for (const ChargeRow& charge : r.charges) { put(json, charge); }
+      json.close_list();
     }
     if (r.action == "find") {
-      body["checkpoint"] = r.checkpoint ? Json(r.checkpoint->value) : Json(nullptr);
-      body["step"] = r.step;
+      std::optional<std::string> checkpoint;
+      if (r.checkpoint) { checkpoint = r.checkpoint->value; }
+      json.field("checkpoint", checkpoint);
     }
-    if (!r.charges.empty()) {
-      body["charges"] = Json::array();
-      for (const ChargeRow& charge : r.charges) { body["charges"].push_back(encode(charge)); }
+    put(json.name("error"), r.error);
+    if (r.error) { json.field("final", r.is_final); }
+    if (r.action == "create") {
+      json.name("nodes").open_list();
+      for (const NodeView& view : r.nodes) { put(json, view); }
+      json.close_list();
     }
+    if (r.error) {
+      put(json.name("refusal"), r.refusal);
+      json.field("retry_in_ms", r.retry_in.count());
+    }
+    if (r.action == "find") { json.field("step", r.step); }
     name_token(r.attempt, r.action);
-    put("outcome", body);
+    finish("outcome", json);
   }
   void operator()(const NodeSeenRecord& r) const {
-    put("node", {{"attempt", r.attempt}, {"view", encode(r.view)}});
+    FlatWriter json;
+    json.open().field("attempt", r.attempt);
+    put(json.name("view"), r.view);
+    finish("node", json);
   }
   void operator()(const AgentSeenRecord& r) const {
-    put("agent",
-        {{"attempt", r.attempt}, {"rank", r.rank}, {"report", Json::parse(encode_agent_report(r.report))}});
+    FlatWriter json;
+    json.open().field("attempt", r.attempt).field("rank", r.rank);
+    json.name("report").raw(encode_agent_report(r.report));
+    finish("agent", json);
   }
   void operator()(const AttemptRecord& r) const {
-    put("attempt", {{"attempt", r.attempt},
-                    {"what", static_cast<int>(r.what)},
-                    {"why", to_string(r.why)},
-                    {"reason", r.reason},
-                    {"refusal", r.refusal ? encode(*r.refusal) : Json(nullptr)}});
+    FlatWriter json;
+    json.open().field("attempt", r.attempt).field("reason", r.reason);
+    put(json.name("refusal"), r.refusal);
+    json.field("what", static_cast<int>(r.what)).field("why", to_string(r.why));
+    finish("attempt", json);
   }
-  void operator()(const MigrateGivenUpRecord& r) const { put("migrate_given_up", {{"reason", r.reason}}); }
+  void operator()(const MigrateGivenUpRecord& r) const {
+    FlatWriter json;
+    json.open().field("reason", r.reason);
+    finish("migrate_given_up", json);
+  }
 };
 
 AttemptEnd decode_end(const std::string& name) {
@@ -287,84 +336,90 @@ AttemptEnd decode_end(const std::string& name) {
   return AttemptEnd::none;
 }
 
-Result<RecordBody> decode_accepted(const Json& body) {
-  TRY(Task task, decode_task(body.at("task").dump()));
-  LaunchOptions options{.key = body.at("key"),
-                        .owner = body.at("owner"),
-                        .retry_until_up = body.at("retry_until_up"),
-                        .archive = body.at("archive")};
-  if (!body.at("wait_ms").is_null()) { options.wait = Millis{body.at("wait_ms").get<std::int64_t>()}; }
+Result<RecordBody> decode_accepted(const FlatValue& body) {
+  TRY(Task task, decode_task(body.at("task").raw()));
+  LaunchOptions options{.key = body.at("key").text(),
+                        .owner = body.at("owner").text(),
+                        .retry_until_up = body.at("retry_until_up").boolean(),
+                        .archive = body.at("archive").text()};
+  const FlatValue wait = body.at("wait_ms");
+  if (!wait.is_null()) { options.wait = Millis{wait.whole<std::int64_t>()}; }
   return RecordBody{AcceptedRecord{.task = std::move(task), .options = std::move(options)}};
 }
 
-RecordBody decode_intent(const Json& body) {
-  IntentRecord intent{.attempt = body.at("attempt"), .action = body.at("action")};
+RecordBody decode_intent(const FlatValue& body) {
+  IntentRecord intent{.attempt = body.at("attempt").whole<int>(), .action = body.at("action").text()};
   if (body.contains("offer")) {
     intent.offer = decode_offer(body.at("offer"));
-    intent.migration = body.at("migration");
-    intent.expires = {body.at("expires")};
+    intent.migration = body.at("migration").boolean();
+    intent.expires = body.at("expires").instant();
   }
   return intent;
 }
 
-RecordBody decode_outcome(const Json& body, const WorkloadId& workload) {
-  OutcomeRecord outcome{
-      .attempt = body.at("attempt"), .action = body.at("action"), .error = decode_error(body.at("error"))};
+RecordBody decode_outcome(const FlatValue& body, const WorkloadId& workload) {
+  OutcomeRecord outcome{.attempt = body.at("attempt").whole<int>(),
+                        .action = body.at("action").text(),
+                        .error = decode_error(body.at("error"))};
   if (outcome.error) {
-    outcome.retry_in = Millis{body.at("retry_in_ms").get<std::int64_t>()};
-    outcome.is_final = body.at("final");
+    outcome.retry_in = Millis{body.at("retry_in_ms").whole<std::int64_t>()};
+    outcome.is_final = body.at("final").boolean();
     outcome.refusal = decode_refusal(body.at("refusal"));
   }
   if (body.contains("nodes")) {
-    for (const Json& view : body.at("nodes")) { outcome.nodes.push_back(decode_view(view)); }
+    for (const FlatValue& view : body.at("nodes").list()) { outcome.nodes.push_back(decode_view(view)); }
   }
   if (body.contains("checkpoint")) {
-    if (!body.at("checkpoint").is_null()) { outcome.checkpoint = CheckpointId{body.at("checkpoint")}; }
-    outcome.step = body.at("step");
+    const FlatValue checkpoint = body.at("checkpoint");
+    if (!checkpoint.is_null()) { outcome.checkpoint = CheckpointId{checkpoint.text()}; }
+    outcome.step = body.at("step").whole<std::int64_t>();
   }
   if (body.contains("charges")) {
-    for (const Json& charge : body.at("charges")) {
+    for (const FlatValue& charge : body.at("charges").list()) {
       outcome.charges.push_back(decode_charge(charge, workload, outcome.attempt));
     }
   }
   return outcome;
 }
 
-Result<RecordBody> decode_body(const JournalRow& row, const Json& body) {
+Result<RecordBody> decode_body(const JournalRow& row, const FlatValue& body) {
   if (row.kind == "accepted") { return decode_accepted(body); }
   if (row.kind == "asked") {
-    return RecordBody{
-        AskedRecord{{.verb = user_verb_from(body.at("verb").get<std::string>()).value_or(UserVerb::stop),
-                     .provider = body.at("provider"),
-                     .region = body.at("region"),
-                     .number = body.at("number")}}};
+    return RecordBody{AskedRecord{{.verb = user_verb_from(body.at("verb").text()).value_or(UserVerb::stop),
+                                   .provider = body.at("provider").text(),
+                                   .region = body.at("region").text(),
+                                   .number = body.at("number").whole<int>()}}};
   }
   if (row.kind == "phase") {
-    return RecordBody{PhaseRecord{.to = phase_from(body.at("to").get<std::string>()).value_or(Phase::queued),
-                                  .reason = body.at("reason"),
-                                  .exit = body.at("exit")}};
+    return RecordBody{PhaseRecord{.to = phase_from(body.at("to").text()).value_or(Phase::queued),
+                                  .reason = body.at("reason").text(),
+                                  .exit = body.at("exit").whole<int>()}};
   }
-  if (row.kind == "wait") { return RecordBody{WaitRecord{{body.at("until")}, body.at("reason")}}; }
+  if (row.kind == "wait") {
+    return RecordBody{WaitRecord{body.at("until").instant(), body.at("reason").text()}};
+  }
   if (row.kind == "intent") { return decode_intent(body); }
   if (row.kind == "outcome") { return decode_outcome(body, row.workload); }
   if (row.kind == "node") {
-    return RecordBody{NodeSeenRecord{.attempt = body.at("attempt"), .view = decode_view(body.at("view"))}};
+    return RecordBody{
+        NodeSeenRecord{.attempt = body.at("attempt").whole<int>(), .view = decode_view(body.at("view"))}};
   }
   if (row.kind == "agent") {
-    TRY(AgentReport report, parse_agent_report(body.at("report").dump()));
-    return RecordBody{
-        AgentSeenRecord{.attempt = body.at("attempt"), .rank = body.at("rank"), .report = std::move(report)}};
+    TRY(AgentReport report, read_agent_report(body.at("report")));
+    return RecordBody{AgentSeenRecord{.attempt = body.at("attempt").whole<int>(),
+                                      .rank = body.at("rank").whole<int>(),
+                                      .report = std::move(report)}};
   }
   if (row.kind == "attempt") {
     const int what =
-        std::clamp(body.at("what").get<int>(), 0, static_cast<int>(AttemptRecord::What::resolved));
+        std::clamp(body.at("what").whole<int>(), 0, static_cast<int>(AttemptRecord::What::resolved));
     return RecordBody{AttemptRecord{.what = static_cast<AttemptRecord::What>(what),
-                                    .attempt = body.at("attempt"),
-                                    .why = decode_end(body.at("why")),
-                                    .reason = body.at("reason"),
+                                    .attempt = body.at("attempt").whole<int>(),
+                                    .why = decode_end(body.at("why").text()),
+                                    .reason = body.at("reason").text(),
                                     .refusal = decode_refusal(body.at("refusal"))}};
   }
-  if (row.kind == "migrate_given_up") { return RecordBody{MigrateGivenUpRecord{body.at("reason")}}; }
+  if (row.kind == "migrate_given_up") { return RecordBody{MigrateGivenUpRecord{body.at("reason").text()}}; }
   return Error{.kind = ErrorKind::internal, .message = "no record is called " + row.kind};
 }
 
@@ -381,7 +436,7 @@ JournalRow encode_record(const Record& record) {
 Result<Record> decode_record(const JournalRow& row) {
   const std::string source = "journal row " + std::to_string(row.seq);
   Result<RecordBody> body =
-      read_json(row.body, source, [&](const Json& json) { return decode_body(row, json); });
+      read_flat(row.body, source, [&](const FlatValue& json) { return decode_body(row, json); });
   if (!body.ok()) {
     Error error = body.error();
     error.source = source;

@@ -2,8 +2,10 @@
 #include <deque>
 #include <mutex>
 #include <set>
+#include <tuple>
 
 #include "core/base/log.hpp"
+#include "core/broker/agenda.hpp"
 #include "core/broker/broker.hpp"
 #include "core/broker/deeds.hpp"
 
@@ -42,6 +44,20 @@ struct Inbox {
   }
 };
 
+/// An agent that is worth looking at.
+struct Talker {
+  WorkloadId workload = {};
+  int attempt = 0;
+  int rank = 0;
+};
+
+/// What one workload makes the supervisor look at. Worked out when its state changes, not at every step.
+struct Interest {
+  std::set<std::string> providers = {};
+  bool offers = false;
+  std::map<NodeId, Talker> talkers = {};
+};
+
 /// When something is looked at next, and whether a look is under way.
 struct Watch {
   bool in_flight = false;
@@ -69,10 +85,16 @@ struct Supervisor::Impl {
   std::shared_ptr<Inbox> inbox = std::make_shared<Inbox>();
   std::vector<Record> outcomes;  // taken in, not yet in the journal: kept until an append succeeds
   std::set<WorkloadId> dirty;
-  std::map<WorkloadId, Instant> due;
+  Agenda<WorkloadId> due;
+  std::map<WorkloadId, Interest> interests;
+  std::map<std::string, int> wanted_providers;  // workloads that have, or may have, machines there
+  int wanted_offers = 0;                        // workloads that look for a gang
   std::map<std::string, Watch> list_watch;
   std::map<NodeId, Watch> agent_watch;
+  std::map<NodeId, Talker> talkers;
+  Agenda<NodeId> looks;  // at talkers that no look is under way at
   Watch offers_watch;
+  Instant pruned_at = {};
 
   // --- journal ---
 
@@ -87,11 +109,24 @@ struct Supervisor::Impl {
   Status reload(const WorkloadId& id) {
     TRY(WorkloadState state, load_state(parts.journal, id.value));
     if (state.is_live()) {
-      states[id] = std::move(state);
+      keep(id, std::move(state));
     } else {
-      states.erase(id);
+      drop(id);
     }
     return Ok{};
+  }
+
+  void keep(const WorkloadId& id, WorkloadState state) {
+    WorkloadState& kept = states[id] = std::move(state);
+    if (!due.contains(id)) { due.set(id, Instant{}); }
+    follow(id, interest_of(kept));
+  }
+
+  void drop(const WorkloadId& id) {
+    states.erase(id);
+    due.erase(id);
+    follow(id, {});
+    interests.erase(id);
   }
 
   /// Rows that other processes have written: launches and wishes.
@@ -122,43 +157,52 @@ struct Supervisor::Impl {
 
   /// What one step does to one workload: tried on a copy, true only when it is in the journal.
   struct Turn {
-    WorkloadState state;
+    WorkloadId id;
+    std::optional<WorkloadState> state;  // set with the first record
     std::vector<Record> records;
     std::vector<Action> actions;
   };
 
-  static void add(Turn& turn, Record record, std::int64_t& seq) {
-    apply(turn.state, record, ++seq);
+  [[nodiscard]] const WorkloadState& state_of(const Turn& turn) const {
+    return turn.state ? *turn.state : states.at(turn.id);
+  }
+
+  void add(Turn& turn, Record record, std::int64_t& seq) const {
+    if (!turn.state) { turn.state = states.at(turn.id); }
+    apply(*turn.state, record, ++seq);
     turn.records.push_back(std::move(record));
   }
 
   void reconcile(Turn& turn, Instant now, std::int64_t& seq) const {
     for (int round = 0; round < kMostRounds; ++round) {
-      std::vector<RecordBody> bodies = perceive(turn.state, world, parts.limits, now);
+      const WorkloadState& state = state_of(turn);
+      std::vector<RecordBody> bodies = perceive(state, world, parts.limits, now);
       if (bodies.empty()) {
-        Decision decision = decide(turn.state, world, offers, parts.limits, now);
+        Decision decision = decide(state, world, offers, parts.limits, now);
         bodies = std::move(decision.records);
         std::move(decision.actions.begin(), decision.actions.end(), std::back_inserter(turn.actions));
       }
       if (bodies.empty()) { return; }
       for (RecordBody& body : bodies) {
-        add(turn, {.at = now, .workload = turn.state.id, .body = std::move(body)}, seq);
+        add(turn, {.at = now, .workload = turn.id, .body = std::move(body)}, seq);
       }
     }
-    log_event(LogLevel::error, "broker.decide_does_not_settle", {{"workload", turn.state.id.value}});
+    log_event(LogLevel::error, "broker.decide_does_not_settle", {{"workload", turn.id.value}});
   }
 
   /// Every workload with news or whose time has come, in order of id. Rows are numbered as the journal will
   /// number them when nobody else writes meanwhile.
   std::vector<Turn> take_turns(Instant now) {
+    std::set<WorkloadId> whose = dirty;
+    for (WorkloadId& id : due.due(now)) { whose.insert(std::move(id)); }
+    std::map<WorkloadId, std::vector<const Record*>> answers;
+    for (const Record& outcome : outcomes) { answers[outcome.workload].push_back(&outcome); }
     std::vector<Turn> turns;
     std::int64_t seq = seen_seq;
-    for (const auto& [id, state] : states) {
-      if (dirty.count(id) == 0 && due[id] > now) { continue; }
-      Turn turn{.state = state};
-      for (const Record& outcome : outcomes) {
-        if (outcome.workload == id) { add(turn, outcome, seq); }
-      }
+    for (const WorkloadId& id : whose) {
+      if (states.count(id) == 0) { continue; }
+      Turn turn{.id = id, .state = {}, .records = {}, .actions = {}};
+      for (const Record* const outcome : answers[id]) { add(turn, *outcome, seq); }
       reconcile(turn, now, seq);
       turns.push_back(std::move(turn));
     }
@@ -175,7 +219,7 @@ struct Supervisor::Impl {
           batch.charges.insert(batch.charges.end(), outcome->charges.begin(), outcome->charges.end());
         }
       }
-      if (!turn.records.empty()) { batch.workloads.push_back(project(turn.state)); }
+      if (turn.state) { batch.workloads.push_back(project(*turn.state)); }
     }
     bool foreign = false;
     if (!batch.rows.empty()) {
@@ -189,7 +233,7 @@ struct Supervisor::Impl {
       // Rows of others lie between or before ours: read all of them again, so that memory is the journal's
       // fold.
       for (const Turn& turn : turns) {
-        if (!turn.records.empty()) { TRY([[maybe_unused]] const Ok loaded, reload(turn.state.id)); }
+        if (!turn.records.empty()) { TRY([[maybe_unused]] const Ok loaded, reload(turn.id)); }
       }
       TRY([[maybe_unused]] const Ok read, read_foreign());
     }
@@ -197,15 +241,18 @@ struct Supervisor::Impl {
   }
 
   void take_in(Turn& turn, Instant now) {
-    const WorkloadId id = turn.state.id;
-    dirty.erase(id);
-    for (const Action& action : turn.actions) { launch(action, turn.state); }
-    if (turn.state.is_live()) {
-      due[id] = next_look(turn.state, now, parts.limits.progress_every);
-      states[id] = std::move(turn.state);
-    } else {
-      states.erase(id);
-      due.erase(id);
+    dirty.erase(turn.id);
+    const WorkloadState& state = state_of(turn);
+    for (const Action& action : turn.actions) { launch(action, state); }
+    if (!state.is_live()) {
+      drop(turn.id);
+      return;
+    }
+    due.set(turn.id, next_look(state, now, parts.limits.progress_every));
+    if (turn.state) {
+      keep(turn.id, std::move(*turn.state));
+    } else if (interests.count(turn.id) == 0) {
+      follow(turn.id, interest_of(state));
     }
   }
 
@@ -286,38 +333,65 @@ struct Supervisor::Impl {
 
   // --- looking ---
 
-  /// What is worth looking at now, gathered in one pass over the workloads.
-  struct Wanted {
-    std::set<std::string> providers;
-    bool offers = false;
-  };
-
-  Wanted look_at_agents(Instant now) {
-    Wanted wanted;
-    for (const auto& [id, state] : states) {
-      wanted.offers = wanted.offers || state.phase == Phase::queued || state.migrate.has_value();
-      for (const Attempt& attempt : state.attempts) {
-        if (!needs_release(attempt)) { continue; }
-        wanted.providers.insert(attempt.offer.key.provider);
-        if (attempt.is_over()) { continue; }
-        for (const auto& [rank, node] : attempt.nodes) {
-          const bool talks = node.agent_started && node.view.state == NodeState::running &&
-                             node.agent.phase != AgentPhase::exited;
-          if (talks) { look_at_agent_soon(state, attempt, node, now); }
-        }
+  [[nodiscard]] Interest interest_of(const WorkloadState& state) const {
+    Interest interest;
+    interest.offers = state.phase == Phase::queued || state.migrate.has_value();
+    for (const Attempt& attempt : state.attempts) {
+      if (!needs_release(attempt)) { continue; }
+      interest.providers.insert(attempt.offer.key.provider);
+      if (attempt.is_over() || parts.providers.count(attempt.offer.key.provider) == 0) { continue; }
+      for (const auto& [rank, node] : attempt.nodes) {
+        const bool talks = node.agent_started && node.view.state == NodeState::running &&
+                           node.agent.phase != AgentPhase::exited;
+        if (talks) { interest.talkers[node.view.id] = {state.id, attempt.number, rank}; }
       }
     }
-    return wanted;
+    return interest;
+  }
+
+  /// Puts the interest of a workload in the place of its former one.
+  void follow(const WorkloadId& id, Interest interest) {
+    Interest& former = interests[id];
+    wanted_offers += (interest.offers ? 1 : 0) - (former.offers ? 1 : 0);
+    for (const std::string& name : former.providers) { --wanted_providers[name]; }
+    for (const std::string& name : interest.providers) { ++wanted_providers[name]; }
+    for (const auto& [node, talker] : former.talkers) {
+      if (interest.talkers.count(node) != 0) { continue; }
+      talkers.erase(node);
+      looks.erase(node);
+    }
+    for (const auto& [node, talker] : interest.talkers) {
+      if (!talkers.insert_or_assign(node, talker).second) { continue; }
+      const Watch& watch = agent_watch[node];
+      if (!watch.in_flight) { looks.set(node, watch.next); }
+    }
+    former = std::move(interest);
+  }
+
+  /// In the order of workloads, attempts and ranks: the same run asks the same twice.
+  void look_at_agents(Instant now) {
+    std::map<std::tuple<WorkloadId, int, int>, NodeId> in_order;
+    for (const NodeId& node : looks.due(now)) {
+      const Talker& talker = talkers.at(node);
+      in_order[{talker.workload, talker.attempt, talker.rank}] = node;
+    }
+    for (const auto& [who, node] : in_order) {
+      const WorkloadState& state = states.at(std::get<0>(who));
+      for (const Attempt& attempt : state.attempts) {
+        if (attempt.number != std::get<1>(who)) { continue; }
+        look_at_agent_soon(state, attempt, attempt.nodes.at(std::get<2>(who)), now);
+      }
+    }
   }
 
   void look_at_agent_soon(const WorkloadState& state, const Attempt& attempt, const NodeRecord& node,
                           Instant now) {
-    const auto provider = parts.providers.find(attempt.offer.key.provider);
+    Provider& provider = *parts.providers.at(attempt.offer.key.provider);
     Watch& watch = agent_watch[node.view.id];
-    if (provider == parts.providers.end() || watch.in_flight || watch.next > now) { return; }
     watch.in_flight = true;
-    watch.next = now + provider->second->poll_interval();
-    NodeChannel* const channel = &provider->second->channel();
+    watch.next = now + provider.poll_interval();
+    looks.erase(node.view.id);
+    NodeChannel* const channel = &provider.channel();
     parts.run_later([this, with = shared, box = inbox, channel, view = node.view,
                      context = context_of(state, attempt.number)] {
       Result<AgentReport> report = look_at_agent(view.address, context, view.index, *channel, *with);
@@ -329,7 +403,10 @@ struct Supervisor::Impl {
 
   void take_report(const NodeId& id, const WorkloadId& workload, const Result<AgentReport>& report) {
     const auto watch = agent_watch.find(id);
-    if (watch != agent_watch.end()) { watch->second.in_flight = false; }
+    if (watch != agent_watch.end()) {
+      watch->second.in_flight = false;
+      if (talkers.count(id) != 0) { looks.set(id, watch->second.next); }
+    }
     const auto [entry, first_look] = world.agents.try_emplace(id);
     AgentSight& sight = entry->second;
     if (first_look) {
@@ -405,7 +482,7 @@ struct Supervisor::Impl {
       if (!row.ok() || !row.value() || row.value()->id != id) { continue; }  // another journal's: gc's affair
       Result<WorkloadState> state = load_state(parts.journal, id.value);
       if (!state.ok()) { continue; }
-      states[id] = std::move(state).value();
+      keep(id, std::move(state).value());
       dirty.insert(id);
     }
   }
@@ -434,10 +511,10 @@ struct Supervisor::Impl {
   }
 
   void observe(Instant now) {
-    const Wanted wanted = look_at_agents(now);
-    if (wanted.offers) { ask_offers(now); }
+    look_at_agents(now);
+    if (wanted_offers > 0) { ask_offers(now); }
     for (const auto& [name, provider] : parts.providers) {
-      list_soon(name, *provider, now, wanted.providers.count(name) != 0);
+      list_soon(name, *provider, now, wanted_providers[name] > 0);
     }
   }
 
@@ -446,16 +523,21 @@ struct Supervisor::Impl {
     const auto consider = [&](const Watch& watch) {
       if (!watch.in_flight) { next = std::min(next, watch.next); }
     };
-    for (const auto& [id, at] : due) { next = std::min(next, at); }
     for (const auto& [name, watch] : list_watch) { consider(watch); }
-    for (const auto& [id, watch] : agent_watch) { consider(watch); }
+    for (const std::optional<Instant>& first : {due.first(), looks.first()}) {
+      if (first) { next = std::min(next, *first); }
+    }
     return std::max(next, now + Millis{1});
   }
 
   /// Forgets what was seen of machines that are no longer looked at.
   void prune(Instant now) {
+    constexpr Millis kEvery = std::chrono::minutes{1};
+    if (now - pruned_at < kEvery && pruned_at <= now) { return; }
+    pruned_at = now;
     for (auto watch = agent_watch.begin(); watch != agent_watch.end();) {
-      const bool stale = !watch->second.in_flight && watch->second.next + std::chrono::minutes{5} < now;
+      const bool stale = !watch->second.in_flight && talkers.count(watch->first) == 0 &&
+                         watch->second.next + std::chrono::minutes{5} < now;
       if (stale) { world.agents.erase(watch->first); }
       watch = stale ? agent_watch.erase(watch) : std::next(watch);
     }
@@ -471,8 +553,11 @@ Status Supervisor::start() {
   Impl& self = *impl_;
   TRY([[maybe_unused]] const Ok lease, self.renew_lease(self.parts.clock.now()));
   TRY(self.seen_seq, self.parts.journal.last_seq());
-  TRY(self.states, load_all(self.parts.journal, /*only_live=*/true));
-  for (const auto& [id, state] : self.states) { self.dirty.insert(id); }
+  TRY(auto states, load_all(self.parts.journal, /*only_live=*/true));
+  for (auto& [id, state] : states) {
+    self.keep(id, std::move(state));
+    self.dirty.insert(id);
+  }
   self.resume_outstanding();
   return Ok{};
 }

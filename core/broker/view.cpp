@@ -78,6 +78,13 @@ Json attempt_json(const WorkloadState& state, const Attempt& attempt) {
   return json;
 }
 
+/// Whether it went on past its deadline, or goes on; null when it has none.
+Json deadline_missed(const WorkloadState& state, Instant now) {
+  if (!state.task.deadline) { return nullptr; }
+  const Instant until = is_final(state.phase) ? state.phase_at : now;
+  return until > state.created_at + *state.task.deadline;
+}
+
 }  // namespace
 
 WorkloadRow project(const WorkloadState& state) {
@@ -120,6 +127,7 @@ std::string state_json(const WorkloadState& state, Instant now) {
                {"num_nodes", state.task.num_nodes},
                {"deadline", state.task.deadline ? Json(format_utc(state.created_at + *state.task.deadline))
                                                 : Json(nullptr)},
+               {"deadline_missed", deadline_missed(state, now)},
                {"budget_usd", state.task.budget ? Json(format_money(*state.task.budget)) : Json(nullptr)},
                {"settled_usd", format_money(state.settled())},
                {"accrued_usd", format_money(state.accrued(now))},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/wire/agent_report_json.hpp"
 #include "core/wire/json.hpp"
 
 namespace gpubroker {
@@ -11,21 +12,8 @@ namespace {
 constexpr std::array<std::string_view, 5> kPhases = {"setup", "restoring", "running", "draining", "exited"};
 constexpr std::array<std::string_view, 3> kVerbs = {"checkpoint", "drain", "kill"};
 
-Json or_null(const std::optional<Instant>& at) {
-  return at ? Json(at->ms) : Json(nullptr);
-}
-Json or_null(const std::optional<int>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
-std::optional<Instant> optional_instant(const Json& from, const char* name) {
-  const Json& value = from.at(name);
-  return value.is_null() ? std::nullopt : std::optional(Instant{whole<std::int64_t>(value)});
-}
-
-std::optional<int> optional_int(const Json& from, const char* name) {
-  const Json& value = from.at(name);
-  return value.is_null() ? std::nullopt : std::optional(whole<int>(value));
+std::optional<int> optional_int(const FlatValue& value) {
+  return value.is_null() ? std::nullopt : std::optional(value.whole<int>());
 }
 
 Millis millis(const Json& from, const char* name) {
@@ -33,8 +21,7 @@ Millis millis(const Json& from, const char* name) {
 }
 
 /// Another version's message is not guessed at.
-std::optional<Error> wrong_wire(const Json& from) {
-  const int wire = whole<int>(from.at("wire"));
+std::optional<Error> wrong_wire(int wire) {
   if (wire == kAgentWireVersion) { return std::nullopt; }
   return Error{.kind = ErrorKind::invalid,
                .message = "the agent speaks version " + std::to_string(wire) +
@@ -64,7 +51,7 @@ CheckpointSpec decode_checkpoint(const Json& from) {
 }
 
 Result<AgentSpec> decode_spec(const Json& from) {
-  if (std::optional<Error> wrong = wrong_wire(from)) { return *wrong; }
+  if (std::optional<Error> wrong = wrong_wire(whole<int>(from.at("wire")))) { return *wrong; }
   AgentSpec spec;
   spec.workload = {from.at("workload")};
   spec.name = from.at("name");
@@ -84,40 +71,6 @@ Result<AgentSpec> decode_spec(const Json& from) {
   spec.expires = {whole<std::int64_t>(from.at("expires"))};
   spec.output_bytes_max = whole<std::int64_t>(from.at("output_bytes_max"));
   return spec;
-}
-
-Result<AgentReport> decode_report(const Json& from) {
-  if (std::optional<Error> wrong = wrong_wire(from)) { return *wrong; }
-  AgentReport report;
-  TRY(const std::size_t phase, index_of(kPhases, from.at("phase")));
-  report.phase = static_cast<AgentPhase>(phase);
-  report.version = from.at("version");
-  report.attempt = whole<int>(from.at("attempt"));
-  report.rank = whole<int>(from.at("rank"));
-  report.pid = whole<std::int64_t>(from.at("pid"));
-  report.heartbeat_at = {whole<std::int64_t>(from.at("heartbeat_at"))};
-  report.started_at = {whole<std::int64_t>(from.at("started_at"))};
-  report.run_started_at = optional_instant(from, "run_started_at");
-  report.ended_at = optional_instant(from, "ended_at");
-  report.exit_code = optional_int(from, "exit_code");
-  report.exit_signal = optional_int(from, "exit_signal");
-  report.reason = from.at("reason");
-  report.setup_failed = from.at("setup_failed");
-  report.out_of_memory = from.at("out_of_memory");
-  report.expired = from.at("expired");
-  report.step = whole<std::int64_t>(from.at("step"));
-  report.step_at = optional_instant(from, "step_at");
-  report.first_step = whole<std::int64_t>(from.at("first_step"));
-  report.first_step_at = optional_instant(from, "first_step_at");
-  report.committed = from.at("committed");
-  report.committed_step = whole<std::int64_t>(from.at("committed_step"));
-  report.committed_at = optional_instant(from, "committed_at");
-  report.commit_took = millis(from, "commit_took_ms");
-  report.checkpoint_error = from.at("checkpoint_error");
-  report.notice_at = optional_instant(from, "notice_at");
-  report.notice_until = optional_instant(from, "notice_until");
-  report.done_requests = from.at("done_requests").get<std::vector<std::string>>();
-  return report;
 }
 
 }  // namespace
@@ -155,38 +108,80 @@ Result<AgentSpec> parse_agent_spec(std::string_view text) {
 }
 
 std::string encode_agent_report(const AgentReport& report) {
-  return dump_json({{"wire", report.wire},
-                    {"version", report.version},
-                    {"attempt", report.attempt},
-                    {"rank", report.rank},
-                    {"pid", report.pid},
-                    {"phase", to_string(report.phase)},
-                    {"heartbeat_at", report.heartbeat_at.ms},
-                    {"started_at", report.started_at.ms},
-                    {"run_started_at", or_null(report.run_started_at)},
-                    {"ended_at", or_null(report.ended_at)},
-                    {"exit_code", or_null(report.exit_code)},
-                    {"exit_signal", or_null(report.exit_signal)},
-                    {"reason", report.reason},
-                    {"setup_failed", report.setup_failed},
-                    {"out_of_memory", report.out_of_memory},
-                    {"expired", report.expired},
-                    {"step", report.step},
-                    {"step_at", or_null(report.step_at)},
-                    {"first_step", report.first_step},
-                    {"first_step_at", or_null(report.first_step_at)},
-                    {"committed", report.committed},
-                    {"committed_step", report.committed_step},
-                    {"committed_at", or_null(report.committed_at)},
-                    {"commit_took_ms", report.commit_took.count()},
-                    {"checkpoint_error", report.checkpoint_error},
-                    {"notice_at", or_null(report.notice_at)},
-                    {"notice_until", or_null(report.notice_until)},
-                    {"done_requests", report.done_requests}});
+  FlatWriter json;  // by the alphabet: see flat_json.hpp
+  json.open()
+      .field("attempt", report.attempt)
+      .field("checkpoint_error", report.checkpoint_error)
+      .field("commit_took_ms", report.commit_took.count())
+      .field("committed", report.committed)
+      .field("committed_at", report.committed_at)
+      .field("committed_step", report.committed_step);
+  json.name("done_requests").open_list();
+  for (const std::string& name : report.done_requests) { json.text(name); }
+  json.close_list()
+      .field("ended_at", report.ended_at)
+      .field("exit_code", report.exit_code)
+      .field("exit_signal", report.exit_signal)
+      .field("expired", report.expired)
+      .field("first_step", report.first_step)
+      .field("first_step_at", report.first_step_at)
+      .field("heartbeat_at", report.heartbeat_at)
+      .field("notice_at", report.notice_at)
+      .field("notice_until", report.notice_until)
+      .field("out_of_memory", report.out_of_memory)
+      .field("phase", to_string(report.phase))
+      .field("pid", report.pid)
+      .field("rank", report.rank)
+      .field("reason", report.reason)
+      .field("run_started_at", report.run_started_at)
+      .field("setup_failed", report.setup_failed)
+      .field("started_at", report.started_at)
+      .field("step", report.step)
+      .field("step_at", report.step_at)
+      .field("version", report.version)
+      .field("wire", report.wire)
+      .close();
+  return std::move(json).take();
+}
+
+Result<AgentReport> read_agent_report(const FlatValue& from) {
+  if (std::optional<Error> wrong = wrong_wire(from.at("wire").whole<int>())) { return *wrong; }
+  AgentReport report;  // by the alphabet, as the text is: each field is found where the last one ended
+  report.attempt = from.at("attempt").whole<int>();
+  report.checkpoint_error = from.at("checkpoint_error").text();
+  report.commit_took = Millis{from.at("commit_took_ms").whole<std::int64_t>()};
+  report.committed = from.at("committed").text();
+  report.committed_at = from.at("committed_at").optional_instant();
+  report.committed_step = from.at("committed_step").whole<std::int64_t>();
+  for (const FlatValue& name : from.at("done_requests").list()) {
+    report.done_requests.push_back(name.text());
+  }
+  report.ended_at = from.at("ended_at").optional_instant();
+  report.exit_code = optional_int(from.at("exit_code"));
+  report.exit_signal = optional_int(from.at("exit_signal"));
+  report.expired = from.at("expired").boolean();
+  report.first_step = from.at("first_step").whole<std::int64_t>();
+  report.first_step_at = from.at("first_step_at").optional_instant();
+  report.heartbeat_at = from.at("heartbeat_at").instant();
+  report.notice_at = from.at("notice_at").optional_instant();
+  report.notice_until = from.at("notice_until").optional_instant();
+  report.out_of_memory = from.at("out_of_memory").boolean();
+  TRY(const std::size_t phase, index_of(kPhases, from.at("phase").text()));
+  report.phase = static_cast<AgentPhase>(phase);
+  report.pid = from.at("pid").whole<std::int64_t>();
+  report.rank = from.at("rank").whole<int>();
+  report.reason = from.at("reason").text();
+  report.run_started_at = from.at("run_started_at").optional_instant();
+  report.setup_failed = from.at("setup_failed").boolean();
+  report.started_at = from.at("started_at").instant();
+  report.step = from.at("step").whole<std::int64_t>();
+  report.step_at = from.at("step_at").optional_instant();
+  report.version = from.at("version").text();
+  return report;
 }
 
 Result<AgentReport> parse_agent_report(std::string_view text) {
-  return read_json(text, "agent report", decode_report);
+  return read_flat(text, "agent report", read_agent_report);
 }
 
 std::string encode_agent_request(const AgentRequest& request) {

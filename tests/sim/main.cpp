@@ -1,6 +1,7 @@
 // gpubroker-sim: runs seeds, or one seed with its trace.
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <iostream>
 #include <string>
 #include <thread>
@@ -17,6 +18,7 @@ struct Totals {
   std::int64_t crashes = 0;
   std::int64_t succeeded = 0;
   std::int64_t virtual_seconds = 0;
+  std::uint64_t digest = 0;  // of all journals: two builds that decide alike print the same
 };
 
 int show_seed(std::uint64_t seed) {
@@ -29,6 +31,7 @@ int show_seed(std::uint64_t seed) {
 
 int run_seeds(std::uint64_t first, std::uint64_t count) {
   const auto began = std::chrono::steady_clock::now();
+  const std::clock_t cpu_began = std::clock();
   Totals totals;
   int failures = 0;
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
@@ -37,6 +40,7 @@ int run_seeds(std::uint64_t first, std::uint64_t count) {
     totals.crashes += result.crashes;
     totals.succeeded += result.succeeded;
     totals.virtual_seconds += result.virtual_seconds;
+    totals.digest = totals.digest * 31 + result.digest;
     if (!result.broken.empty()) {
       ++failures;
       std::cout << "FAILED seed " << seed << ": " << result.broken << "\n  again: gpubroker-sim --seed "
@@ -44,11 +48,13 @@ int run_seeds(std::uint64_t first, std::uint64_t count) {
     }
   }
   const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  const double cpu = static_cast<double>(std::clock() - cpu_began) / CLOCKS_PER_SEC;
   std::cout << "{\"seeds\":" << count << ",\"failures\":" << failures << ",\"seconds\":" << took
             << ",\"seeds_per_second\":" << static_cast<double>(count) / took
+            << ",\"seeds_per_cpu_second\":" << static_cast<double>(count) / cpu
             << ",\"attempts\":" << totals.attempts << ",\"crashes\":" << totals.crashes
             << ",\"succeeded\":" << totals.succeeded << ",\"virtual_hours\":" << totals.virtual_seconds / 3600
-            << "}\n";
+            << ",\"digest\":" << totals.digest << "}\n";
   return failures == 0 ? 0 : 1;
 }
 

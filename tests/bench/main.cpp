@@ -1,0 +1,154 @@
+// gpubroker-bench: what the library costs, measured without the command line. Prints one line of JSON.
+//
+//   gpubroker-bench crowd <workloads> <measured seconds> <journal file, or :memory:>
+//   gpubroker-bench syncs <folder>
+//   gpubroker-bench start <times> <program> [words …]      from fork to exit, and peak memory, of each run
+#include <cstdlib>
+#include <ctime>
+#include <fcntl.h>
+#include <iostream>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/base/text.hpp"
+#include "core/store/sqlite_journal.hpp"
+#include "tests/bench/crowd.hpp"
+
+namespace gpubroker::bench {
+namespace {
+
+constexpr double kSeconds = 2;
+
+double seconds_now() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+/// Calls `once` until the time is up; how often per second.
+template <class Once>
+Result<double> rate(Once once) {
+  const double began = seconds_now();
+  int done = 0;
+  while (seconds_now() - began < kSeconds) {
+    TRY([[maybe_unused]] const Ok ok, once());
+    ++done;
+  }
+  return done / (seconds_now() - began);
+}
+
+/// What the disk can do at best: one block written over again and synced.
+Result<double> raw_sync_rate(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (file < 0) { return Error{.kind = ErrorKind::invalid, .message = "cannot write " + path}; }
+  const std::string block(4096, 'x');
+  Result<double> found = rate([&]() -> Status {
+    if (::pwrite(file, block.data(), block.size(), 0) < 0 || ::fdatasync(file) != 0) {
+      return Error{.kind = ErrorKind::internal, .message = "cannot sync " + path};
+    }
+    return Ok{};
+  });
+  ::close(file);
+  return found;
+}
+
+Result<double> intent_rate(Journal& journal, int at_once) {
+  JournalBatch batch;
+  for (int i = 0; i < at_once; ++i) {
+    batch.rows.push_back(
+        encode_record({.at = {},
+                       .workload = {"bench"},
+                       .body = IntentRecord{.attempt = 1, .action = "start/0", .offer = {}}}));
+  }
+  TRY(const double batches, rate([&]() -> Status {
+        TRY([[maybe_unused]] const std::int64_t seq, journal.append(batch, std::nullopt));
+        return Ok{};
+      }));
+  return batches * at_once;
+}
+
+Result<Ok> show_syncs(const std::string& folder) {
+  TRY(const double raw, raw_sync_rate(folder + "/raw"));
+  TRY(const std::unique_ptr<Journal> journal, open_journal(folder + "/journal.db", OpenMode::read_write));
+  TRY(const double single, intent_rate(*journal, 1));
+  TRY(const double many, intent_rate(*journal, 16));
+  std::cout << "{\"raw_syncs_per_s\":" << raw << ",\"intents_per_s\":" << single
+            << ",\"intents_per_s_16_at_once\":" << many << "}\n";
+  return Ok{};
+}
+
+Result<Ok> show_crowd(int workloads, int seconds, const std::string& journal) {
+  TRY(const CrowdFigures f,
+      run_crowd(
+          {.workloads = workloads, .measured = std::chrono::seconds{seconds}, .journal_path = journal}));
+  std::cout << "{\"running\":" << f.running << ",\"cpu_share\":" << f.cpu_share
+            << ",\"peak_mib\":" << f.peak_mib << ",\"observations\":" << f.observations
+            << ",\"rows\":" << f.rows << ",\"steps\":" << f.steps << ",\"restart_s\":" << f.restart_s
+            << ",\"accept_ms\":" << f.accept_ms << ",\"find_unknown_ms\":" << f.find_unknown_ms << "}\n";
+  return Ok{};
+}
+
+struct StartFigures {
+  double ms = 0;
+  double peak_mib = 0;
+};
+
+/// A small process starts it, so that the peak is the program's own and not that of a shell or an
+/// interpreter.
+Result<StartFigures> start_once(std::vector<std::string> words) {
+  std::vector<char*> argv;
+  for (std::string& word : words) { argv.push_back(word.data()); }
+  argv.push_back(nullptr);
+  const double began = seconds_now();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (const int file : {0, 1, 2}) { ::dup2(nowhere, file); }
+    ::execvp(argv[0], argv.data());
+    ::_exit(127);
+  }
+  int status = 0;
+  rusage usage{};
+  if (child < 0 || ::wait4(child, &status, 0, &usage) != child || status != 0) {
+    return Error{.kind = ErrorKind::internal, .message = words[0] + " did not exit with 0"};
+  }
+  return StartFigures{.ms = (seconds_now() - began) * 1000,
+                      .peak_mib = static_cast<double>(usage.ru_maxrss) / 1024};
+}
+
+Result<Ok> show_starts(int times, const std::vector<std::string>& words) {
+  std::cout << "{\"ms\":[";
+  double peak = 0;
+  for (int i = 0; i < times; ++i) {
+    TRY(const StartFigures figures, start_once(words));
+    std::cout << (i == 0 ? "" : ",") << figures.ms;
+    peak = std::max(peak, figures.peak_mib);
+  }
+  std::cout << "],\"peak_mib\":" << peak << "}\n";
+  return Ok{};
+}
+
+int run(const std::vector<std::string>& words) {
+  Result<Ok> done =
+      Error{.kind = ErrorKind::invalid,
+            .message = "gpubroker-bench crowd N SECONDS JOURNAL | syncs FOLDER | start TIMES PROGRAM …"};
+  if (words.size() == 2 && words[0] == "syncs") { done = show_syncs(words[1]); }
+  if (words.size() == 4 && words[0] == "crowd") {
+    done = show_crowd(static_cast<int>(parse_int(words[1]).value_or(0)),
+                      static_cast<int>(parse_int(words[2]).value_or(0)), words[3]);
+  }
+  if (words.size() >= 3 && words[0] == "start") {
+    done = show_starts(static_cast<int>(parse_int(words[1]).value_or(1)), {words.begin() + 2, words.end()});
+  }
+  if (done.ok()) { return 0; }
+  std::cerr << "error: " << done.error().message << '\n';
+  return 1;
+}
+
+}  // namespace
+}  // namespace gpubroker::bench
+
+int main(int argc, char** argv) {
+  return gpubroker::bench::run({argv + 1, argv + argc});
+}

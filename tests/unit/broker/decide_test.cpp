@@ -1,0 +1,523 @@
+#include <doctest/doctest.h>
+
+#include "tests/unit/broker/story.hpp"
+
+namespace gpubroker {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::make_offer;
+using testing::make_task;
+using testing::Story;
+
+constexpr int kExitJobFailed = 1;
+constexpr int kExitLimit = 6;
+
+Error error_of(ErrorKind kind, bool maybe_applied = false) {
+  return {.kind = kind, .message = "so it is", .scope = ErrorScope::region, .maybe_applied = maybe_applied};
+}
+
+Story running_story(Task task) {
+  Story story(std::move(task));
+  story.book();
+  story.start();
+  REQUIRE(story.state.phase == Phase::running);
+  return story;
+}
+
+Story running_story(int nodes = 2) {
+  return running_story(make_task(nodes));
+}
+
+/// The first node says that it has come so far and has saved so much.
+void make_progress(Story& story, std::int64_t step, std::int64_t committed) {
+  AgentReport report = story.last().nodes.at(0).agent;
+  report.step = step;
+  report.committed_step = committed;
+  report.committed = std::to_string(committed);
+  story.report(story.last().number, 0, report);
+}
+
+TEST_CASE("from launch to success, and everything is given back") {
+  Story story = running_story();
+  CHECK(story.deeds == std::vector<std::string>{"1 create", "1 find", "1 start/0", "1 start/1"});
+  story.exit_all(0);
+  CHECK(story.state.phase == Phase::succeeded);
+  CHECK(story.state.exit == 0);
+  CHECK(story.last().end == AttemptEnd::finished);
+  CHECK(story.state.is_live());  // the machines are not back yet
+  story.give_back();
+  CHECK_FALSE(story.state.is_live());
+  CHECK(story.phases ==
+        std::vector<Phase>{Phase::provisioning, Phase::starting, Phase::running, Phase::succeeded});
+}
+
+TEST_CASE("the cheapest offer is booked, and deciding again books nothing more") {
+  Story story;
+  story.settle();
+  CHECK(story.last().offer.key.region == "east");
+  story.settle();
+  story.pass(seconds{1});
+  CHECK(story.deeds == std::vector<std::string>{"1 create"});
+}
+
+TEST_CASE("a machine that goes ends the gang, and the next one follows only when the old is given back") {
+  struct Row {
+    std::string why;
+    AttemptEnd end;
+  };
+  for (const Row& row : {Row{"preempted", AttemptEnd::preempted}, Row{"host failure", AttemptEnd::lost},
+                         Row{"terminated", AttemptEnd::lost}}) {
+    CAPTURE(row.why);
+    Story story = running_story();
+    story.end_machine(1, row.why);
+    CHECK(story.last().end == row.end);
+    CHECK(story.last().reason.find("node 1") != std::string::npos);
+    CHECK(story.state.phase == Phase::recovering);
+    CHECK(story.waits_for("end"));  // the whole gang is released, not only what is gone
+    CHECK(story.state.attempts.size() == 1);
+    story.give_back();
+    CHECK(story.state.phase == Phase::provisioning);
+    CHECK(story.last().number == 2);
+  }
+}
+
+TEST_CASE("a machine that is no longer listed is gone") {
+  Story story = running_story();
+  story.machines.pop_back();
+  story.see();
+  CHECK(story.last().end == AttemptEnd::lost);
+  CHECK(story.last().reason.find("no longer listed") != std::string::npos);
+}
+
+TEST_CASE("a notice drains all nodes before the machine goes") {
+  Story story = running_story();
+  story.machines[0].notice_until = story.now + seconds{30};
+  story.see();
+  CHECK(story.state.phase == Phase::running);
+  CHECK(story.last().drain_why == AttemptEnd::preempted);
+  CHECK(story.waits_for("drain/0"));
+  CHECK(story.waits_for("drain/1"));
+  make_progress(story, 50, 50);
+  story.exit_all(75);
+  CHECK(story.last().end == AttemptEnd::preempted);
+  CHECK(story.state.phase == Phase::recovering);
+}
+
+TEST_CASE("a job's own failure") {
+  SUBCASE("with nothing saved ends the workload") {
+    Story story = running_story();
+    story.exit_all(3);
+    CHECK(story.last().end == AttemptEnd::job_failed);
+    CHECK(story.state.phase == Phase::failed);
+    CHECK(story.state.exit == kExitJobFailed);
+  }
+  SUBCASE("is worth another life while each brings it further, up to the limit") {
+    Task task = make_task(1);
+    task.max_restarts = 2;
+    Story story = running_story(task);
+    for (int life = 1; life <= 3; ++life) {
+      CAPTURE(life);
+      make_progress(story, life * 10, life * 10);
+      story.exit_all(1);
+      CHECK(story.state.job_failures == life);
+      if (life == 3) { break; }
+      CHECK(story.state.phase == Phase::recovering);
+      story.give_back();
+      story.book();
+      story.answer("find", {.error = {}, .checkpoint = CheckpointId{"c"}, .step = life * 10});
+      story.answer("start/0");
+      story.report(story.last().number, 0, story.running_report(story.last().number, 0));
+      CHECK(story.state.phase == Phase::running);
+    }
+    CHECK(story.state.phase == Phase::failed);
+  }
+  SUBCASE("is not believed before a list shows that all machines are there") {
+    Story story = running_story();
+    AgentReport report = story.last().nodes.at(1).agent;
+    report.phase = AgentPhase::exited;
+    report.exit_code = 1;
+    story.report(1, 1, report);
+    CHECK_FALSE(story.last().is_over());
+    story.end_machine(0, "preempted");  // it was the echo of this
+    CHECK(story.last().end == AttemptEnd::preempted);
+  }
+}
+
+TEST_CASE("silence and standstill are losses") {
+  SUBCASE("an agent whose heartbeat stands still") {
+    Story story = running_story();
+    story.pass(story.limits.agent_silent - Millis{1});
+    CHECK_FALSE(story.last().is_over());
+    story.pass(Millis{1});
+    CHECK(story.last().end == AttemptEnd::lost);
+    CHECK(story.last().reason.find("silent") != std::string::npos);
+  }
+  SUBCASE("a job that makes no step") {
+    Task task = make_task(1);
+    task.stall = minutes{5};
+    Story story = running_story(task);
+    AgentReport report = story.last().nodes.at(0).agent;
+    report.step = 4;
+    report.step_at = story.now;
+    story.report(1, 0, report);
+    for (int i = 0; i < 29; ++i) {  // its agent is well all the time
+      story.now = story.now + seconds{10};
+      report.heartbeat_at = story.now;
+      story.report(1, 0, report);
+    }
+    CHECK_FALSE(story.last().is_over());
+    story.now = story.now + seconds{10};
+    report.heartbeat_at = story.now;
+    story.report(1, 0, report);
+    CHECK(story.last().end == AttemptEnd::lost);
+    CHECK(story.last().reason.find("hangs") != std::string::npos);
+  }
+}
+
+TEST_CASE("a gang is whole or nothing") {
+  SUBCASE("one node of two comes: after the time to boot what is there is released") {
+    Story story;
+    story.settle();
+    NodeView only;
+    only.id = {"cloud/m9"};
+    only.token = story.last().token;
+    only.offer = story.last().offer.key;
+    only.state = NodeState::running;
+    only.billed_from = story.now;
+    story.machines.push_back(only);
+    OutcomeRecord partial;
+    partial.nodes = {only};
+    story.answer("create", partial);
+    CHECK(story.state.phase == Phase::provisioning);
+    CHECK_FALSE(story.waits_for("find"));
+    story.pass(story.limits.boot);
+    CHECK(story.state.attempts.front().end == AttemptEnd::lost);
+    CHECK(story.state.attempts.front().actions.at("end").outstanding);
+    CHECK(story.state.refusals.size() == 1);  // that offer is left alone for a while
+    CHECK(story.last().offer.key.region == "west");
+  }
+  SUBCASE("a node ends while it boots: the other is released") {
+    Story story;
+    story.settle();
+    OutcomeRecord booting;
+    for (int rank : {0, 1}) {
+      NodeView view;
+      view.id = {"cloud/m" + std::to_string(rank)};
+      view.token = story.last().token;
+      view.index = rank;
+      view.offer = story.last().offer.key;
+      story.machines.push_back(view);
+      booting.nodes.push_back(view);
+    }
+    story.answer("create", booting);
+    story.end_machine(0, "preempted");
+    CHECK(story.state.attempts.front().end == AttemptEnd::preempted);
+    CHECK(story.state.attempts.front().actions.at("end").outstanding);
+  }
+}
+
+TEST_CASE("a refused booking: elsewhere, later, or the end") {
+  struct Row {
+    ErrorKind kind;
+    Phase phase;  // after the first refusal, with two offers
+    int exit;     // when it has failed
+    std::size_t attempts;
+  };
+  for (const Row& row :
+       {Row{ErrorKind::capacity, Phase::provisioning, 0, 2}, Row{ErrorKind::quota, Phase::provisioning, 0, 2},
+        Row{ErrorKind::not_found, Phase::provisioning, 0, 2}, Row{ErrorKind::auth, Phase::failed, 3, 1},
+        Row{ErrorKind::invalid, Phase::failed, 2, 1}, Row{ErrorKind::internal, Phase::failed, 8, 1},
+        Row{ErrorKind::throttled, Phase::provisioning, 0, 1},
+        Row{ErrorKind::conflict, Phase::provisioning, 0, 1},
+        Row{ErrorKind::network, Phase::provisioning, 0, 1}}) {
+    CAPTURE(to_string(row.kind));
+    Story story;
+    story.settle();
+    story.fail("create", error_of(row.kind));
+    CHECK(story.state.phase == row.phase);
+    CHECK(story.state.exit == row.exit);
+    CHECK(story.state.attempts.size() == row.attempts);
+    if (row.attempts == 2) { CHECK(story.last().offer.key.region == "west"); }
+    CHECK(std::count(story.phases.begin(), story.phases.end(), Phase::failed) == (row.exit == 0 ? 0 : 1));
+  }
+}
+
+TEST_CASE("no offer is left") {
+  struct Row {
+    std::string name;
+    ErrorKind kind;
+    LaunchOptions options;
+    Phase phase;
+    int exit;
+  };
+  for (const Row& row : {Row{"impatient", ErrorKind::capacity, {}, Phase::failed, 5},
+                         Row{"quota everywhere", ErrorKind::quota, {}, Phase::failed, 4},
+                         Row{"until up", ErrorKind::capacity, {.retry_until_up = true}, Phase::queued, 0},
+                         Row{"for a while", ErrorKind::capacity, {.wait = minutes{30}}, Phase::queued, 0}}) {
+    CAPTURE(row.name);
+    Story story;
+    story.state.options = row.options;
+    story.settle();
+    story.fail("create", error_of(row.kind));
+    story.fail("create", error_of(row.kind));
+    CHECK(story.state.phase == row.phase);
+    CHECK(story.state.exit == row.exit);
+    if (row.phase != Phase::queued) { continue; }
+    CHECK(story.state.wait_reason.find("last refusal: cloud/") != std::string::npos);
+    CHECK(story.state.wait_until > story.now);
+    story.pass(minutes{11});  // the refusals are forgotten by then
+    CHECK(story.state.phase == Phase::provisioning);
+  }
+}
+
+TEST_CASE("a lost answer: the same token again, and what appears late is ended") {
+  Story story;
+  story.settle();
+  const Token token = story.last().token;
+  story.fail("create", error_of(ErrorKind::network, /*maybe_applied=*/true));
+  CHECK_FALSE(story.waits_for("create"));  // it backs off
+  story.pass(minutes{1});
+  CHECK(story.waits_for("create"));
+  CHECK(story.last().token == token);
+  CHECK(story.state.attempts.size() == 1);
+  for (int tries = 2; tries <= 12; ++tries) {
+    story.fail("create", error_of(ErrorKind::network, /*maybe_applied=*/true));
+    story.pass(minutes{1});
+  }
+  const Attempt& given_up = story.state.attempts.front();
+  CHECK(given_up.end == AttemptEnd::refused);
+  CHECK(needs_release(given_up));  // nobody knows whether it was booked
+  SUBCASE("nothing of it appears: resolved once a list is late enough") {
+    story.see();
+    story.pass(minutes{2});
+    story.see();
+    CHECK_FALSE(needs_release(story.state.attempts.front()));
+  }
+  SUBCASE("it appears: ended, and paid for") {
+    NodeView late;
+    late.id = {"cloud/late"};
+    late.token = token;
+    late.offer = given_up.offer.key;
+    late.state = NodeState::running;
+    late.billed_from = story.now;
+    story.machines.push_back(late);
+    story.see();
+    CHECK(story.state.attempts.front().actions.at("end").outstanding);
+    story.give_back();
+    CHECK(story.state.attempts.front().nodes.at(0).settled);
+  }
+}
+
+TEST_CASE("limits end a workload with exit 6") {
+  SUBCASE("ttl, whatever it does") {
+    Task task = make_task(1);
+    task.ttl = minutes{30};
+    Story story = running_story(task);
+    CHECK(story.last().expires == story.state.created_at + *task.ttl);
+    story.pass(minutes{30});
+    CHECK(story.state.phase == Phase::expired);
+    CHECK(story.state.exit == kExitLimit);
+    CHECK(story.waits_for("end"));
+  }
+  SUBCASE("budget: it saves first") {
+    Task task = make_task(1);
+    task.budget = Money{1'000'000};  // half an hour of the offer
+    Story story = running_story(task);
+    story.limits.agent_silent = std::chrono::hours{10};
+    story.pass(minutes{29});
+    CHECK(story.state.phase == Phase::running);
+    story.pass(minutes{1});
+    CHECK(story.state.phase == Phase::stopping);
+    CHECK(story.waits_for("drain/0"));
+    story.exit_all(75);
+    CHECK(story.state.phase == Phase::failed);
+    CHECK(story.state.exit == kExitLimit);
+  }
+  SUBCASE("a deadline that passes before there was any gang") {
+    Task task = make_task(1);
+    task.deadline = minutes{20};
+    Story story(task);
+    story.state.options.retry_until_up = true;
+    story.offers.clear();
+    story.settle();
+    CHECK(story.state.phase == Phase::queued);
+    story.pass(minutes{20});
+    CHECK(story.state.phase == Phase::failed);
+    CHECK(story.state.exit == kExitLimit);
+    CHECK(story.state.reason.find("deadline") != std::string::npos);
+  }
+  SUBCASE("a deadline does not end a job that has run") {
+    Task task = make_task(1);
+    task.deadline = minutes{20};
+    Story story = running_story(task);
+    story.limits.agent_silent = std::chrono::hours{10};
+    story.pass(minutes{25});
+    CHECK(story.state.phase == Phase::running);
+    story.offers.clear();
+    story.end_machine(0, "preempted");
+    story.give_back();
+    story.pass(minutes{1});
+    CHECK(story.state.phase == Phase::queued);
+  }
+}
+
+TEST_CASE("stop and start") {
+  Story story = running_story();
+  story.tell(AskedRecord{{.verb = UserVerb::stop}});
+  CHECK(story.state.phase == Phase::stopping);
+  CHECK(story.waits_for("drain/0"));
+  CHECK(story.waits_for("drain/1"));
+  story.exit_all(75);
+  CHECK(story.last().end == AttemptEnd::ended_by_us);
+  CHECK(story.state.phase == Phase::stopped);
+  story.give_back();
+  CHECK_FALSE(story.state.is_live());
+  story.tell(AskedRecord{{.verb = UserVerb::start}});
+  CHECK(story.state.phase == Phase::provisioning);
+  CHECK(story.last().number == 2);
+}
+
+TEST_CASE("a stopping gang that does not answer is ended after its grace") {
+  Story story = running_story();
+  story.limits.agent_silent = std::chrono::hours{1};
+  story.tell(AskedRecord{{.verb = UserVerb::stop}});
+  story.pass(story.state.task.checkpoint.grace + seconds{10});
+  CHECK(story.state.phase == Phase::stopped);
+  CHECK(story.waits_for("end"));
+}
+
+TEST_CASE("down ends it from every phase, and whatever is held is given back") {
+  struct Row {
+    std::string where;
+    void (*lead)(Story&);
+    bool holds;
+  };
+  for (const Row& row : {
+           Row{"queued", [](Story& s) { s.offers.clear(); }, false},
+           Row{"provisioning", [](Story& s) { s.settle(); }, true},
+           Row{"starting", [](Story& s) { s.book(); }, true},
+           Row{"running", [](Story& s) { s.book(), s.start(); }, true},
+           Row{"stopping",
+               [](Story& s) { s.book(), s.start(), s.tell(AskedRecord{{.verb = UserVerb::stop}}); }, true},
+           Row{"recovering", [](Story& s) { s.book(), s.start(), s.end_machine(0, "preempted"); }, true},
+           Row{"migrating",
+               [](Story& s) {
+                 s.book(), s.start(), s.tell(AskedRecord{{.verb = UserVerb::migrate, .region = "west"}});
+               },
+               true},
+       }) {
+    CAPTURE(row.where);
+    Story story;
+    story.state.options.retry_until_up = true;
+    row.lead(story);
+    CHECK(to_string(story.state.phase) == row.where);
+    story.tell(AskedRecord{{.verb = UserVerb::down}});
+    CHECK(story.state.phase == Phase::cancelled);
+    for (const Attempt& attempt : story.state.attempts) { CHECK(attempt.is_over()); }
+    CHECK(story.state.is_live() == row.holds);
+    // A booking under way is answered at last: what it brought is given back too.
+    while (story.waits_for("create")) { story.fail("create", error_of(ErrorKind::capacity)); }
+    story.give_back();
+    CHECK_FALSE(story.state.is_live());
+  }
+}
+
+TEST_CASE("an answer after the end brings nothing back to life") {
+  Story story;
+  story.settle();
+  const Token token = story.last().token;
+  story.tell(AskedRecord{{.verb = UserVerb::down}});
+  NodeView late;
+  late.id = {"cloud/late"};
+  late.token = token;
+  late.offer = story.last().offer.key;
+  late.state = NodeState::running;
+  late.billed_from = story.now;
+  story.machines.push_back(late);
+  OutcomeRecord outcome;
+  outcome.nodes = {late};
+  story.answer("create", outcome);
+  CHECK(story.state.phase == Phase::cancelled);
+  CHECK(story.waits_for("end"));
+  story.give_back();
+  CHECK_FALSE(story.state.is_live());
+  story.tell(OutcomeRecord{.attempt = 1, .action = "create", .error = {}, .nodes = {late}});  // told twice
+  CHECK(story.last().nodes.at(0).view.state == NodeState::ended);
+}
+
+TEST_CASE("a migration makes before it breaks") {
+  Story story = running_story();
+  story.tell(AskedRecord{{.verb = UserVerb::migrate, .region = "west"}});
+  CHECK(story.state.phase == Phase::migrating);
+  REQUIRE(story.state.migration_target() != nullptr);
+  CHECK(story.state.migration_target()->offer.key.region == "west");
+  CHECK_FALSE(story.state.attempts.front().drain_at.has_value());  // nothing is broken yet
+  story.book();
+  CHECK(story.waits_for("drain/0"));
+  for (int rank : {0, 1}) {  // the source saves and leaves
+    AgentReport report = story.state.attempts.front().nodes.at(rank).agent;
+    report.phase = AgentPhase::exited;
+    report.exit_code = 75;
+    story.report(1, rank, report);
+  }
+  CHECK(story.state.attempts.front().end == AttemptEnd::superseded);
+  CHECK(story.state.phase == Phase::starting);
+  CHECK_FALSE(story.waits_for("find"));  // two gangs never run the job at once: first the old one's end
+  story.give_back();
+  CHECK(story.waits_for("find"));
+  story.start();
+  CHECK(story.state.phase == Phase::running);
+  CHECK_FALSE(story.state.migrate.has_value());
+}
+
+TEST_CASE("a migration to nowhere is given up and the job goes on") {
+  Story story = running_story();
+  story.tell(AskedRecord{{.verb = UserVerb::migrate, .region = "mars"}});
+  CHECK(story.state.phase == Phase::running);
+  CHECK_FALSE(story.state.migrate.has_value());
+  CHECK(story.state.attempts.size() == 1);
+}
+
+TEST_CASE("a machine that outlives its end is ended again") {
+  Story story = running_story();
+  story.exit_all(0);
+  story.answer("end");
+  const auto ends = [&] { return std::count(story.deeds.begin(), story.deeds.end(), "1 end"); };
+  CHECK(ends() == 1);
+  story.pass(seconds{10});
+  story.see();  // still there
+  CHECK(ends() == 2);
+}
+
+TEST_CASE("the end of machines is never given up") {
+  Story story = running_story();
+  story.exit_all(0);
+  for (const ErrorKind kind :
+       {ErrorKind::network, ErrorKind::auth, ErrorKind::internal, ErrorKind::throttled}) {
+    for (int tries = 0; tries < 15; ++tries) {
+      story.fail("end", error_of(kind));
+      story.pass(minutes{2});
+      CHECK(story.waits_for("end"));
+    }
+  }
+}
+
+TEST_CASE("the table of phases: nothing follows an end, and every phase can be left") {
+  for (int i = 0; i <= static_cast<int>(Phase::expired); ++i) {
+    const auto from = static_cast<Phase>(i);
+    CHECK(phase_from(to_string(from)) == from);
+    CHECK_FALSE(may_step(from, from));
+    int ways = 0;
+    for (int j = 0; j <= static_cast<int>(Phase::expired); ++j) {
+      ways += may_step(from, static_cast<Phase>(j)) ? 1 : 0;
+    }
+    CHECK((ways == 0) == is_final(from));
+    if (!is_final(from)) { CHECK(may_step(from, Phase::cancelled)); }
+  }
+  CHECK_FALSE(phase_from("sleeping").has_value());
+}
+
+}  // namespace
+}  // namespace gpubroker
