@@ -109,7 +109,7 @@ TEST_CASE("with no path the log goes to standard error") {
   const testing::TemporaryFolder folder;
   const int kept = dup(STDERR_FILENO);
   REQUIRE(kept >= 0);
-  REQUIRE(std::freopen(folder / "err".c_str(), "w", stderr) != nullptr);
+  REQUIRE(std::freopen((folder / "err").c_str(), "w", stderr) != nullptr);
   open_log("", LogLevel::info);
   log_event(LogLevel::info, "to.stderr", {{"n", "1"}});
   open_log("", LogLevel::off);
