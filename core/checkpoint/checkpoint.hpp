@@ -65,9 +65,11 @@ class CheckpointStore {
   /// fails with `conflict`.
   Result<CommitResult> commit(const std::string& folder, const Manifest& header);
 
-  /// The same for chosen files of the folder (paths relative to it).
+  /// The same for chosen files of the folder (paths relative to it). `check` sees what was read before it is
+  /// committed; its error fails the commit: only the caller knows which files belong to one moment.
   Result<CommitResult> commit_files(const std::string& folder, const std::vector<std::string>& paths,
-                                    const Manifest& header);
+                                    const Manifest& header,
+                                    const std::function<Status(const Manifest&)>& check = {});
 
   /// Committed manifests, newest step first (then newest attempt). Torn or corrupt ones are left out and
   /// named in `damaged`, when given.

@@ -104,7 +104,8 @@ Result<CommitResult> CheckpointStore::commit(const std::string& folder, const Ma
 
 Result<CommitResult> CheckpointStore::commit_files(const std::string& folder,
                                                    const std::vector<std::string>& paths,
-                                                   const Manifest& header) {
+                                                   const Manifest& header,
+                                                   const std::function<Status(const Manifest&)>& check) {
   TRY(const auto sweep, read_sweep(objects_, workload_));
   std::set<std::string> doubtful;
   for (const auto& [hash, since] : sweep) { doubtful.insert(hash); }
@@ -121,6 +122,7 @@ Result<CommitResult> CheckpointStore::commit_files(const std::string& folder,
   }
   std::sort(manifest.files.begin(), manifest.files.end(),
             [](const ManifestFile& a, const ManifestFile& b) { return a.path < b.path; });
+  if (check) { TRY([[maybe_unused]] const Ok one_moment, check(manifest)); }
   TRY([[maybe_unused]] const Ok whole, verify(manifest, /*deep=*/false));
   result.bytes_copied = copy.copied;
   TRY(const bool committed,
