@@ -41,6 +41,8 @@ class Viewer {
       const std::string path = context_.home + "/logs/" + state.id.value + "/" +
                                std::to_string(attempt.number) + "-" + std::to_string(rank) + ".log";
       std::int64_t& shown = shown_[path];
+      const Result<FileInfo> info = context_.files.stat(path);
+      if (info.ok() && info.value().size < shown) { shown = 0; }  // turned over: KeptLog
       const Result<std::string> bytes = context_.files.read_at(path, shown, 1 << 20);
       if (!bytes.ok() || bytes.value().empty()) { continue; }
       const std::size_t end = bytes.value().rfind('\n');

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "cmd/commands.hpp"
+#include "cmd/pack.hpp"
 #include "core/base/text.hpp"
 #include "core/broker/broker.hpp"
 #include "core/workload/check.hpp"
@@ -43,21 +44,12 @@ void show_plan(const Task& task, const std::vector<Judged>& judged) {
   }
 }
 
-/// The workdir as it is now: what later attempts run must not depend on what is edited meanwhile.
-Result<std::string> pack(const Task& task, Context& context) {
-  if (task.workdir.empty()) { return std::string{}; }
-  const std::string archive =
-      context.home + "/archives/" + task.name + "-" + std::to_string(context.random.next()) + ".tar";
-  TRY([[maybe_unused]] const Ok made, context.files.make_dirs(folder_of(archive), 0700));
-  TRY(const CommandResult packed,
-      context.processes.run({.argv = {"tar", "-C", task.workdir, "--exclude=.git", "-cf", archive, "."}},
-                            std::chrono::minutes{30}));
-  if (packed.exit.code != 0) {
-    return Error{.kind = ErrorKind::invalid,
-                 .message = "cannot pack the workdir: " + packed.err,
-                 .source = task.workdir};
-  }
-  return archive;
+/// Mounts must be possible on the provider that is likely to be taken.
+Status check_mounts_at(const Task& task, const std::vector<Judged>& judged, Context& context) {
+  TRY(const auto providers, context.providers());
+  const std::string name = judged.empty() ? std::string{} : judged.front().offer.key.provider;
+  const auto at = providers.find(name);
+  return check_mounts(task.file_mounts, name, at != providers.end() && at->second->shares_machine());
 }
 
 Result<bool> confirm(const LaunchOptionsCli& options, const Task& task, const Judged& best) {
@@ -84,6 +76,7 @@ Result<int> run_launch(const LaunchOptionsCli& options, Context& context) {
   TRY(const std::vector<Offer> offers, source->offers());
   const std::vector<Judged> judged = plan_launch(task, offers, context.clock.now());
   show_plan(task, judged);
+  TRY([[maybe_unused]] const Ok mounts, check_mounts_at(task, judged, context));
   if (options.dry_run) { return 0; }
   LaunchOptions launch{.key = options.key, .owner = options.owner, .retry_until_up = options.retry_until_up};
   if (!options.wait.empty()) { TRY(launch.wait, parse_duration(options.wait)); }
@@ -97,9 +90,10 @@ Result<int> run_launch(const LaunchOptionsCli& options, Context& context) {
     TRY(const bool agreed, confirm(options, task, judged.front()));
     if (!agreed) { return 130; }
   }
-  TRY(launch.archive, pack(task, context));
+  TRY(launch.archive, pack_files(task, context));
   TRY(Journal* const journal, context.journal());
   TRY(const Accepted accepted, accept(*journal, context.clock, context.random, task, launch));
+  if (accepted.already && !launch.archive.empty()) { (void)context.files.remove_all(launch.archive); }
   if (!secrets.empty()) {
     TRY([[maybe_unused]] const Ok kept,
         context.files.write_atomic(context.home + "/secrets/" + accepted.id.value + ".json", secrets, 0600,

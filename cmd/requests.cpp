@@ -73,10 +73,12 @@ Result<int> run_logs(const LogOptions& options, Context& context) {
   for (const Attempt& attempt : state.attempts) {
     const std::string path = context.home + "/logs/" + state.id.value + "/" + std::to_string(attempt.number) +
                              "-" + std::to_string(options.rank) + ".log";
-    (void)context.files.read_pieces(path, [](std::string_view piece) -> Status {
-      std::cout << piece;
-      return Ok{};
-    });
+    for (const char* part : {".1", ""}) {
+      (void)context.files.read_pieces(path + part, [](std::string_view piece) -> Status {
+        std::cout << piece;
+        return Ok{};
+      });
+    }
   }
   return 0;
 }

@@ -6,6 +6,8 @@
 #include <thread>
 
 #include "cmd/commands.hpp"
+#include "cmd/kept_log.hpp"
+#include "cmd/pack.hpp"
 #include "core/base/log.hpp"
 #include "core/broker/broker.hpp"
 #include "core/checkpoint/checkpoint.hpp"
@@ -87,12 +89,12 @@ SupervisorParts make_parts(Context& context, Journal& journal, OfferSource& offe
   parts.secrets = [&context](const WorkloadState& state) {
     return context.files.read(context.home + "/secrets/" + state.id.value + ".json");
   };
-  parts.keep_output = [&context](const WorkloadId& id, int attempt, int rank, std::string_view bytes) {
-    (void)context.files.append(log_path(context, id, attempt, rank), bytes);
+  parts.keep_output = [&context](const WorkloadId& id, int attempt, int rank,
+                                 const SupervisorParts::OutputPiece& piece) {
+    KeptLog(context.files, context.clock, log_path(context, id, attempt, rank)).keep(piece);
   };
   parts.kept_output = [&context](const WorkloadId& id, int attempt, int rank) -> std::int64_t {
-    const Result<FileInfo> info = context.files.stat(log_path(context, id, attempt, rank));
-    return info.ok() ? info.value().size : 0;
+    return KeptLog(context.files, context.clock, log_path(context, id, attempt, rank)).position();
   };
   return parts;
 }
@@ -109,6 +111,31 @@ void wait_for_news(Context& context, Supervisor& supervisor, Journal& journal, I
     }
   }
 }
+
+/// What is kept for workloads that were live a moment ago and will not run again goes away.
+class Housekeeper {
+ public:
+  explicit Housekeeper(Context& context) : context_(context) {}
+
+  void look(Journal& journal, const std::map<WorkloadId, WorkloadState>& live) {
+    for (auto known = archives_.begin(); known != archives_.end();) {
+      if (live.count(known->first) != 0) {
+        ++known;
+        continue;
+      }
+      const Result<WorkloadState> state = load_state(journal, known->first.value);
+      if (state.ok() && is_final(state.value().phase)) {
+        forget_files(known->second, known->first.value, context_);
+      }
+      known = archives_.erase(known);
+    }
+    for (const auto& [id, state] : live) { archives_.try_emplace(id, state.options.archive); }
+  }
+
+ private:
+  Context& context_;
+  std::map<WorkloadId, std::string> archives_ = {};
+};
 
 }  // namespace
 
@@ -148,9 +175,13 @@ Result<int> run_supervise(const SuperviseOptions& options, Context& context) {
                              std::to_string(context.random.next() % 1'000'000);
   Supervisor supervisor(std::move(parts), holder);
   TRY([[maybe_unused]] const Ok started, supervisor.start());
+  TRY([[maybe_unused]] const Ok swept, sweep_files(context));
+  Housekeeper housekeeper(context);
+  housekeeper.look(*journal, supervisor.workloads());
   std::optional<Instant> idle_since;
   while (!was_interrupted()) {
     TRY(const Supervisor::Step step, supervisor.step());
+    if (step.changed) { housekeeper.look(*journal, supervisor.workloads()); }
     const Instant now = context.clock.now();
     if (!step.idle) { idle_since.reset(); }
     if (step.idle && !idle_since) { idle_since = now; }

@@ -63,6 +63,20 @@ CheckpointSpec decode_checkpoint(const Json& from) {
           .grace = millis(from, "grace_ms")};
 }
 
+Json encode(const std::vector<MountSpec>& mounts) {
+  Json list = Json::array();
+  for (const MountSpec& mount : mounts) { list.push_back({{"target", mount.target}, {"name", mount.name}}); }
+  return list;
+}
+
+std::vector<MountSpec> decode_mounts(const Json& from) {
+  std::vector<MountSpec> mounts;
+  for (const Json& one : from.get<std::vector<Json>>()) {
+    mounts.push_back({.target = one.at("target"), .name = one.at("name")});
+  }
+  return mounts;
+}
+
 Result<AgentSpec> decode_spec(const Json& from) {
   if (std::optional<Error> wrong = wrong_wire(from)) { return *wrong; }
   AgentSpec spec;
@@ -76,6 +90,8 @@ Result<AgentSpec> decode_spec(const Json& from) {
   spec.master_port = whole<int>(from.at("master_port"));
   spec.env = from.at("env").get<std::map<std::string, std::string>>();
   spec.secret_names = from.at("secret_names").get<std::vector<std::string>>();
+  spec.mounts = decode_mounts(from.at("mounts"));
+  spec.shares_machine = from.at("shares_machine");
   spec.setup = from.at("setup");
   spec.run = from.at("run");
   spec.checkpoint = decode_checkpoint(from.at("checkpoint"));
@@ -107,6 +123,9 @@ Result<AgentReport> decode_report(const Json& from) {
   report.expired = from.at("expired");
   report.step = whole<std::int64_t>(from.at("step"));
   report.step_at = optional_instant(from, "step_at");
+  report.steps_seen = whole<std::int64_t>(from.at("steps_seen"));
+  report.longest_gap = millis(from, "longest_gap_ms");
+  report.since_progress = millis(from, "since_progress_ms");
   report.committed = from.at("committed");
   report.committed_step = whole<std::int64_t>(from.at("committed_step"));
   report.committed_at = optional_instant(from, "committed_at");
@@ -115,6 +134,9 @@ Result<AgentReport> decode_report(const Json& from) {
   report.notice_at = optional_instant(from, "notice_at");
   report.notice_until = optional_instant(from, "notice_until");
   report.done_requests = from.at("done_requests").get<std::vector<std::string>>();
+  report.output = {.start = whole<std::int64_t>(from.at("output_start")),
+                   .base = whole<std::int64_t>(from.at("output_base")),
+                   .end = whole<std::int64_t>(from.at("output_end"))};
   return report;
 }
 
@@ -139,6 +161,8 @@ std::string encode_agent_spec(const AgentSpec& spec) {
                     {"master_port", spec.master_port},
                     {"env", spec.env},
                     {"secret_names", spec.secret_names},
+                    {"mounts", encode(spec.mounts)},
+                    {"shares_machine", spec.shares_machine},
                     {"setup", spec.setup},
                     {"run", spec.run},
                     {"checkpoint", encode(spec.checkpoint)},
@@ -171,6 +195,9 @@ std::string encode_agent_report(const AgentReport& report) {
                     {"expired", report.expired},
                     {"step", report.step},
                     {"step_at", or_null(report.step_at)},
+                    {"steps_seen", report.steps_seen},
+                    {"longest_gap_ms", report.longest_gap.count()},
+                    {"since_progress_ms", report.since_progress.count()},
                     {"committed", report.committed},
                     {"committed_step", report.committed_step},
                     {"committed_at", or_null(report.committed_at)},
@@ -178,7 +205,10 @@ std::string encode_agent_report(const AgentReport& report) {
                     {"checkpoint_error", report.checkpoint_error},
                     {"notice_at", or_null(report.notice_at)},
                     {"notice_until", or_null(report.notice_until)},
-                    {"done_requests", report.done_requests}});
+                    {"done_requests", report.done_requests},
+                    {"output_start", report.output.start},
+                    {"output_base", report.output.base},
+                    {"output_end", report.output.end}});
 }
 
 Result<AgentReport> parse_agent_report(std::string_view text) {
@@ -194,6 +224,10 @@ Result<AgentRequest> parse_agent_request(std::string_view text) {
     TRY(const std::size_t verb, index_of(kVerbs, from.at("verb")));
     return AgentRequest{.verb = static_cast<AgentVerb>(verb), .grace = millis(from, "grace_ms")};
   });
+}
+
+std::string output_name(std::int64_t base) {
+  return "output-" + std::to_string(base) + ".log";
 }
 
 std::string encode_notice(Instant until) {

@@ -47,6 +47,7 @@ class LocalProvider : public Provider, private PriceSource, private Provisioner 
   PriceSource& prices() override { return *this; }
   Provisioner& provisioner() override { return *this; }
   NodeChannel& channel() override { return channel_; }
+  [[nodiscard]] bool shares_machine() const override { return true; }
   [[nodiscard]] Millis poll_interval() const override { return poll_interval_; }
 
  private:
