@@ -78,6 +78,7 @@ Result<Launched> book(const LaunchOptionsCli& options, Context& context) {
   const bool can_start = !judged.empty() && judged.front().why.empty();
   const bool will_wait = launch.retry_until_up || launch.wait.has_value();
   if (can_start || will_wait) { show_plan(options, task, judged, context); }
+  TRY([[maybe_unused]] const Ok mounts, check_mounts_at(task, judged, context));
   if (!can_start && !will_wait) {
     const Error error = no_capacity(task, judged, "--retry-until-up or --wait 30m keeps looking");
     return Launched{.exit = show_error(error, options.json, worth_naming(judged))};

@@ -36,7 +36,23 @@ std::string format_output_line(const OutputLine& line, bool with_rank, bool with
 }
 
 bool OutputReader::refill() {
-  const Result<std::string> bytes = files_.read_at(path_, offset_, kBlock);
+  if (!placed_) {
+    placed_ = true;
+    in_former_ = files_.stat(former()).ok();
+  }
+  const Result<FileInfo> info = files_.stat(path_);
+  // Turned over: what was read of this file goes on in the former one.
+  if (!in_former_ && info.ok() && info.value().size < offset_) { in_former_ = true; }
+  if (in_former_) {
+    if (take(former())) { return true; }
+    in_former_ = false;
+    offset_ = 0;
+  }
+  return take(path_);
+}
+
+bool OutputReader::take(const std::string& path) {
+  const Result<std::string> bytes = files_.read_at(path, offset_, kBlock);
   if (!bytes.ok() || bytes.value().empty()) { return false; }  // not there yet, or nothing new
   buffer_.erase(0, begin_);
   searched_ -= begin_;
@@ -61,23 +77,32 @@ std::optional<std::string> OutputReader::next() {
 }
 
 void OutputReader::seek_tail(std::int64_t lines) {
-  const Result<FileInfo> info = files_.stat(path_);
-  if (!info.ok()) { return; }
-  std::int64_t at = info.value().size;
+  placed_ = true;
   std::int64_t ends = -1;  // the last line's own end does not count
+  for (const bool former : {false, true}) {
+    in_former_ = former;
+    if (seek_lines(former ? this->former() : path_, lines, ends)) { return; }
+  }
+  in_former_ = files_.stat(former()).ok();
+}
+
+bool OutputReader::seek_lines(const std::string& path, std::int64_t lines, std::int64_t& ends) {
+  offset_ = 0;
+  const Result<FileInfo> info = files_.stat(path);
+  std::int64_t at = info.ok() ? info.value().size : 0;
   while (at > 0) {
     const std::int64_t from = std::max<std::int64_t>(at - kBlock, 0);
-    const Result<std::string> block = files_.read_at(path_, from, at - from);
-    if (!block.ok()) { return; }
+    const Result<std::string> block = files_.read_at(path, from, at - from);
+    if (!block.ok()) { return false; }
     for (std::size_t i = block.value().size(); i-- > 0;) {
       if (block.value()[i] == '\n' && ++ends == lines) {
         offset_ = from + static_cast<std::int64_t>(i) + 1;
-        return;
+        return true;
       }
     }
     at = from;
   }
-  offset_ = 0;
+  return false;
 }
 
 void AttemptOutput::add(int rank, OutputReader reader) {

@@ -25,7 +25,8 @@ OutputLine parse_output_line(std::string_view line);
 /// The line for a person: time and rank when asked for.
 std::string format_output_line(const OutputLine& line, bool with_rank, bool with_time);
 
-/// Reads one file line by line, as far as it is written; later more.
+/// Reads one kept log line by line, as far as it is written; later more. The log is "<path>.1", when there is
+/// one, and then "<path>"; it may be turned over while it is read (cmd/kept_log.hpp).
 class OutputReader {
  public:
   OutputReader(Files& files, std::string path) : files_(files), path_(std::move(path)) {}
@@ -37,6 +38,11 @@ class OutputReader {
 
  private:
   bool refill();
+  bool take(const std::string& path);
+  /// Goes behind the `lines`-th end of line from the end of the file; false when there are fewer, with `ends`
+  /// so far.
+  bool seek_lines(const std::string& path, std::int64_t lines, std::int64_t& ends);
+  [[nodiscard]] std::string former() const { return path_ + ".1"; }
 
   Files& files_;
   std::string path_;
@@ -44,6 +50,8 @@ class OutputReader {
   std::size_t begin_ = 0;     // of what is not given out yet, in buffer_
   std::size_t searched_ = 0;  // no end of line before this
   std::int64_t offset_ = 0;   // of the end of buffer_, in the file
+  bool placed_ = false;       // where reading begins is known
+  bool in_former_ = false;    // the file is "<path>.1"
 };
 
 /// The output of several nodes of one attempt, merged by time.

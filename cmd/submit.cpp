@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "cmd/pack.hpp"
 #include "core/base/text.hpp"
 #include "core/workload/check.hpp"
 
@@ -80,23 +81,6 @@ Status add_secrets(Task& task, const std::vector<std::string>& names) {
   return Ok{};
 }
 
-/// The workdir as it is now: what later attempts run must not depend on what is edited meanwhile.
-Result<std::string> pack(const Task& task, Context& context) {
-  if (task.workdir.empty()) { return std::string{}; }
-  const std::string archive =
-      context.home + "/archives/" + task.name + "-" + std::to_string(context.random.next()) + ".tar";
-  TRY([[maybe_unused]] const Ok made, context.files.make_dirs(folder_of(archive), 0700));
-  TRY(const CommandResult packed,
-      context.processes.run({.argv = {"tar", "-C", task.workdir, "--exclude=.git", "-cf", archive, "."}},
-                            std::chrono::minutes{30}));
-  if (packed.exit.code != 0) {
-    return Error{.kind = ErrorKind::invalid,
-                 .message = "cannot pack the workdir: " + packed.err,
-                 .source = task.workdir};
-  }
-  return archive;
-}
-
 }  // namespace
 
 Result<Task> read_task(const LaunchOptionsCli& options, Context& context) {
@@ -121,10 +105,17 @@ Status check_task(const Task& task, Context& context) {
   return Ok{};
 }
 
+Status check_mounts_at(const Task& task, const std::vector<Judged>& judged, Context& context) {
+  TRY(const auto providers, context.providers());
+  const std::string name = judged.empty() ? std::string{} : judged.front().offer.key.provider;
+  const auto at = providers.find(name);
+  return check_mounts(task.file_mounts, name, at != providers.end() && at->second->shares_machine());
+}
+
 Result<Accepted> submit(const Task& task, LaunchOptions options, Context& context) {
   TRY([[maybe_unused]] const Ok paths, check_paths(task, context.files));
   TRY(const std::string secrets, read_secrets_json(task, context.files, context.processes));
-  TRY(options.archive, pack(task, context));
+  TRY(options.archive, pack_files(task, context));
   TRY(Journal* const journal, context.journal());
   // The secrets lie there before the workload exists: a supervisor may take it up at once.
   const auto keep_secrets = [&](const WorkloadId& id) -> Status {
@@ -132,7 +123,9 @@ Result<Accepted> submit(const Task& task, LaunchOptions options, Context& contex
     return context.files.write_atomic(context.home + "/secrets/" + id.value + ".json", secrets, 0600,
                                       /*durable=*/true);
   };
-  return accept(*journal, context.clock, context.random, task, options, keep_secrets);
+  TRY(const Accepted accepted, accept(*journal, context.clock, context.random, task, options, keep_secrets));
+  if (accepted.already && !options.archive.empty()) { (void)context.files.remove_all(options.archive); }
+  return accepted;
 }
 
 }  // namespace gpubroker

@@ -6,6 +6,8 @@
 #include <thread>
 
 #include "cmd/commands.hpp"
+#include "cmd/kept_log.hpp"
+#include "cmd/pack.hpp"
 #include "core/base/log.hpp"
 #include "core/base/text.hpp"
 #include "core/broker/broker.hpp"
@@ -84,12 +86,12 @@ SupervisorParts make_parts(Context& context, Journal& journal, OfferSource& offe
   parts.secrets = [&context](const WorkloadState& state) {
     return context.files.read(context.home + "/secrets/" + state.id.value + ".json");
   };
-  parts.keep_output = [&context](const WorkloadId& id, int attempt, int rank, std::string_view bytes) {
-    (void)context.files.append(log_path(context, id, attempt, rank), bytes);
+  parts.keep_output = [&context](const WorkloadId& id, int attempt, int rank,
+                                 const SupervisorParts::OutputPiece& piece) {
+    KeptLog(context.files, context.clock, log_path(context, id, attempt, rank)).keep(piece);
   };
   parts.kept_output = [&context](const WorkloadId& id, int attempt, int rank) -> std::int64_t {
-    const Result<FileInfo> info = context.files.stat(log_path(context, id, attempt, rank));
-    return info.ok() ? info.value().size : 0;
+    return KeptLog(context.files, context.clock, log_path(context, id, attempt, rank)).position();
   };
   return parts;
 }
@@ -128,16 +130,43 @@ Status start(Supervisor& supervisor, Journal& journal, Context& context) {
   }
 }
 
+/// What is kept for workloads that were live a moment ago and will not run again goes away.
+class Housekeeper {
+ public:
+  explicit Housekeeper(Context& context) : context_(context) {}
+
+  void look(Journal& journal, const std::map<WorkloadId, WorkloadState>& live) {
+    for (auto known = archives_.begin(); known != archives_.end();) {
+      if (live.count(known->first) != 0) {
+        ++known;
+        continue;
+      }
+      const Result<WorkloadState> state = load_state(journal, known->first.value);
+      if (state.ok() && is_final(state.value().phase)) {
+        forget_files(known->second, known->first.value, context_);
+      }
+      known = archives_.erase(known);
+    }
+    for (const auto& [id, state] : live) { archives_.try_emplace(id, state.options.archive); }
+  }
+
+ private:
+  Context& context_;
+  std::map<WorkloadId, std::string> archives_ = {};
+};
+
 /// The loop, until a signal or, when that is wanted, until nothing has been to do for a while.
 Status work(Supervisor& supervisor, const SuperviseOptions& options, Journal& journal, Context& context) {
   constexpr Millis kIdle{1'000};
-  std::optional<Instant> idle_since;
+  Housekeeper housekeeper(context);
+  housekeeper.look(journal, supervisor.workloads());
+  Instant busy_at = context.clock.now();
   while (!was_interrupted()) {
     TRY(const Supervisor::Step step, supervisor.step());
+    if (step.changed) { housekeeper.look(journal, supervisor.workloads()); }
     const Instant now = context.clock.now();
-    if (!step.idle) { idle_since.reset(); }
-    if (step.idle && !idle_since) { idle_since = now; }
-    if (options.until_idle && idle_since && now - *idle_since >= kIdle) { break; }
+    if (!step.idle) { busy_at = now; }
+    if (options.until_idle && now - busy_at >= kIdle) { break; }
     wait_for_news(context, supervisor, journal, step.idle ? now + Millis{100} : step.next);
   }
   return Ok{};
@@ -165,6 +194,7 @@ Result<int> run_supervise(const SuperviseOptions& options, Context& context) {
   TRY(const auto providers, context.providers());
   TRY(OfferSource* const offers, context.offers());
   ThreadPool pool(16);
+  TRY([[maybe_unused]] const Ok swept, sweep_files(context));
   const std::string holder = kHolderPrefix + std::to_string(context.processes.self_pid()) + "-" +
                              std::to_string(context.random.next() % 1'000'000);
   while (true) {

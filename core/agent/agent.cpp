@@ -4,7 +4,10 @@
 #include <set>
 
 #include "core/agent/checkpointer.hpp"
+#include "core/agent/memory.hpp"
+#include "core/agent/mounts.hpp"
 #include "core/agent/output.hpp"
+#include "core/agent/progress.hpp"
 #include "core/base/text.hpp"
 #include "core/wire/json.hpp"
 
@@ -14,10 +17,14 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr Millis kTick = milliseconds{25};
+constexpr Millis kTick = milliseconds{25};  // between two looks at the job's wishes and ours
+constexpr Millis kShortNap =
+    milliseconds{1};  // after output, doubled up to a tick: a pipe is soon full again
 constexpr Millis kHeartbeat = seconds{2};
 constexpr Millis kReportEvery = milliseconds{100};
-constexpr Millis kPolite = seconds{2};  // from SIGTERM to SIGKILL for what the run left behind
+constexpr Millis kPolite = seconds{2};       // from SIGTERM to SIGKILL for what the run left behind
+constexpr Millis kFullDisk = seconds{5};     // without a report, until the job is ended
+constexpr std::size_t kReserve = 64 * 1024;  // of the disk, for the last word on a full one
 constexpr const char* kCookie = "GPUBROKER_TASK";
 
 int signal_number(const std::string& name) {
@@ -34,7 +41,9 @@ class Agent {
       : parts_(parts),
         root_(root),
         folder_(root + "/attempts/" + std::to_string(attempt)),
-        stopping_(stopping) {
+        workdir_(root + "/workdir"),
+        stopping_(stopping),
+        progress_(parts.files, parts.clock, folder_ + "/progress") {
     report_.attempt = attempt;
   }
 
@@ -42,21 +51,32 @@ class Agent {
     Result<std::unique_ptr<FileLock>> lock = parts_.files.lock(folder_ + "/agent.lock", Millis{0});
     if (!lock.ok()) { return lock.error(); }
     TRY(const std::string text, parts_.files.read(folder_ + "/spec.json"));
-    TRY(spec_, parse_agent_spec(text));
+    Result<AgentSpec> spec = parse_agent_spec(text);
+    if (!spec.ok()) { return refuse(text, spec.error()); }
+    spec_ = std::move(spec).value();
     begin_report();
     if (was_here_before()) { return Ok{}; }
+    TRY([[maybe_unused]] const Ok kept,
+        parts_.files.write_atomic(folder_ + "/reserve", std::string(kReserve, '0'), 0600, /*durable=*/false));
     TRY([[maybe_unused]] const Ok told, write_report(/*durable=*/false));
-    workdir_ = root_ + "/workdir";
-    Status ready = prepare();
-    if (!ready.ok()) {
-      return leave("could not prepare the node: " + ready.error().message, /*setup_failed=*/true);
-    }
-    OutputLog output(parts_.files, parts_.clock, folder_ + "/output.log", spec_.output_bytes_max);
+    OutputLog output(parts_.files, parts_.clock, folder_, spec_.output_bytes_max);
     output_ = &output;
     Checkpointer checkpointer(parts_, spec_, checkpoint_folder());
     if (spec_.rank == 0 && !spec_.checkpoint.path.empty()) { checkpointer_ = &checkpointer; }
+    const Status lived = live(checkpointer);
+    checkpointer_ = nullptr;
+    output_ = nullptr;
+    return lived;
+  }
+
+ private:
+  /// Everything from preparing to the last word.
+  Status live(Checkpointer& checkpointer) {
+    if (Status ready = prepare(); !ready.ok()) {
+      return leave("could not prepare the node: " + ready.error().message, /*setup_failed=*/true);
+    }
     if (!spec_.setup.empty()) {
-      TRY([[maybe_unused]] const Ok setup, run_script("setup", spec_.setup));
+      if (Status ran = run_script("setup", spec_.setup); !ran.ok()) { return leave_unstarted("setup", ran); }
       if (ended_ || report_.exit_code != 0) { return leave(report_.reason, /*setup_failed=*/!ended_); }
       report_.exit_code.reset();
       report_.reason.clear();
@@ -68,12 +88,26 @@ class Agent {
                      /*setup_failed=*/true);
       }
     }
-    TRY([[maybe_unused]] const Ok ran, run_script("run", spec_.run));
-    if (checkpointer_ != nullptr) { checkpointer_->finish(report_.step); }
+    if (Status ran = run_script("run", spec_.run); !ran.ok()) { return leave_unstarted("run", ran); }
+    if (checkpointer_ != nullptr) { checkpointer_->finish(progress_.step()); }
     return leave(report_.reason, /*setup_failed=*/false);
   }
 
- private:
+  Status leave_unstarted(const std::string& name, const Status& why) {
+    end_tree(Millis{0});
+    return leave("could not start " + name + ": " + why.error().message, /*setup_failed=*/true);
+  }
+
+  /// A spec that cannot be read is told in a report: the broker would wait for a silent agent and try again.
+  Status refuse(const std::string& text, const Error& why) {
+    const Result<int> rank =
+        read_json(text, "spec", [](const Json& json) -> Result<int> { return whole<int>(json.at("rank")); });
+    spec_.rank = rank.ok() ? rank.value() : 0;
+    begin_report();
+    return leave("cannot read what to run: " + why.message + (why.hint.empty() ? "" : "; " + why.hint),
+                 /*setup_failed=*/true);
+  }
+
   // --- report ---
 
   void begin_report() {
@@ -85,10 +119,16 @@ class Agent {
 
   Status write_report(bool durable) {
     report_.heartbeat_at = parts_.clock.now();
-    if (checkpointer_ != nullptr) { checkpointer_->tell(report_); }
+    gather(/*with_age=*/true);
     written_ = report_;
     written_at_ = parts_.clock.monotonic();
     return parts_.files.write_atomic(folder_ + "/report.json", encode_agent_report(report_), 0600, durable);
+  }
+
+  void gather(bool with_age) {
+    if (checkpointer_ != nullptr) { checkpointer_->tell(report_); }
+    if (output_ != nullptr) { report_.output = output_->span(); }
+    progress_.tell(report_, with_age);
   }
 
   void set_phase(AgentPhase phase) {
@@ -97,10 +137,20 @@ class Agent {
   }
 
   void report_if_due() {
-    if (checkpointer_ != nullptr) { checkpointer_->tell(report_); }
-    const Millis since = parts_.clock.monotonic() - written_at_;
-    if (since >= kHeartbeat || (since >= kReportEvery && report_ != written_)) {
-      (void)write_report(/*durable=*/false);
+    gather(/*with_age=*/false);
+    const Millis now = parts_.clock.monotonic();
+    const Millis since = now - written_at_;
+    if (since < kHeartbeat && (since < kReportEvery || report_ == written_)) { return; }
+    const Status written = write_report(/*durable=*/false);
+    if (written.ok()) {
+      disk_full_since_.reset();
+      return;
+    }
+    // Old output gives way to the report. Where there is none to give, the job cannot save either.
+    if (output_->drop_older() || !disk_full_since_) {
+      disk_full_since_ = now;
+    } else if (now - *disk_full_since_ >= kFullDisk) {
+      kill_job("the node's disk cannot be written: " + written.error().message);
     }
   }
 
@@ -110,6 +160,8 @@ class Agent {
     report_.setup_failed = setup_failed;
     if (setup_failed && !report_.exit_code && !report_.exit_signal) { report_.exit_code = 1; }
     report_.ended_at = parts_.clock.now();
+    (void)parts_.files.remove_all(folder_ + "/reserve");
+    (void)parts_.files.remove_all(folder_ + "/secrets.json");
     return write_report(/*durable=*/true);
   }
 
@@ -118,13 +170,15 @@ class Agent {
     const Result<std::string> text = parts_.files.read(folder_ + "/report.json");
     if (!text.ok()) { return false; }
     const Result<AgentReport> before = parse_agent_report(text.value());
-    if (!before.ok()) { return false; }
-    if (before.value().phase == AgentPhase::exited) { return true; }
-    report_ = before.value();
+    if (before.ok()) {
+      if (before.value().phase == AgentPhase::exited) { return true; }
+      report_ = before.value();
+      progress_.go_on_from(report_);
+    }  // else: what cannot be read was written by an agent all the same
     end_tree(Millis{0});
     if (spec_.rank == 0 && !spec_.checkpoint.path.empty()) {
-      workdir_ = root_ + "/workdir";
       Checkpointer last(parts_, spec_, checkpoint_folder());
+      last.go_on_from(report_);
       last.finish(report_.step);
       last.tell(report_);
     }
@@ -144,16 +198,8 @@ class Agent {
 
   Status prepare() {
     TRY([[maybe_unused]] const Ok made, parts_.files.make_dirs(workdir_, 0755));
-    for (const auto& [archive, target] :
-         {std::pair{"/workdir.tar", workdir_}, std::pair{"/mounts.tar", root_}}) {
-      if (!parts_.files.stat(folder_ + archive).ok()) { continue; }
-      TRY(const CommandResult unpacked,
-          parts_.processes.run({.argv = {"tar", "-C", target, "-xf", folder_ + archive}},
-                               std::chrono::minutes{30}));
-      if (unpacked.exit.code != 0) {
-        return Error{.kind = ErrorKind::internal, .message = "tar: " + unpacked.err, .source = archive};
-      }
-    }
+    TRY([[maybe_unused]] const Ok unpacked, unpack_files(parts_, spec_, root_, folder_));
+    expires_ = parts_.clock.monotonic() + (spec_.expires - parts_.clock.now());
     // A request of a former life must not stop this one at its first step.
     return parts_.files.remove_all(folder_ + "/checkpoint.request");
   }
@@ -192,6 +238,7 @@ class Agent {
         {"MASTER_ADDR", spec_.node_ips.front()},
         {"MASTER_PORT", std::to_string(spec_.master_port)},
     };
+    if (const std::string home = home_of_job(spec_, root_); !home.empty()) { env.emplace("HOME", home); }
     env.insert(ours.begin(), ours.end());  // the user's own value of MASTER_PORT, say, stands
     env[kCookie] = cookie();
     return env;
@@ -214,107 +261,126 @@ class Agent {
       set_phase(AgentPhase::running);
     }
     const std::string tag = name == "run" ? "out" : "setup";
-    const auto on_line = [this](std::string_view line) { read_step(line); };
-    std::optional<ProcessExit> exit;
-    while (!exit) {
-      const bool wrote = take_output(child, tag, on_line);
-      TRY(exit, parts_.processes.poll(child));
-      watch();
-      report_if_due();
-      if (!exit && !wrote) { parts_.clock.sleep_until(parts_.clock.now() + kTick); }
-    }
+    const OomKills oom_before = count_oom_kills(parts_.files);
+    const ProcessExit exit = attend(child, tag);
     end_tree(kPolite);
-    while (take_output(child, tag, on_line)) {}
-    (void)output_->finish(tag, on_line);
+    (void)parts_.processes.signal(-child.pid, SIGKILL);  // what has cleared its environment but not its group
+    while (take_output(child, tag)) {}
+    (void)output_->finish(tag, on_line_);
     parts_.processes.release(child);
-    tell_exit(name, *exit);
+    progress_.read_file();
+    tell_exit(name, exit, oom_before);
     return Ok{};
   }
 
+  /// Watches over a script until it ends.
+  ProcessExit attend(const Child& child, const std::string& tag) {
+    saved_at_ = parts_.clock.monotonic();
+    Millis nap = kTick;
+    while (true) {
+      const bool wrote = take_output(child, tag);
+      const Result<std::optional<ProcessExit>> exit = parts_.processes.poll(child);
+      if (!exit.ok()) { return {.code = {}, .signal = SIGKILL}; }  // nobody's child any more: it has ended
+      if (exit.value()) { return *exit.value(); }
+      const Millis now = parts_.clock.monotonic();
+      if (now - watched_at_ >= kTick) {
+        watched_at_ = now;
+        watch();
+        report_if_due();
+      }
+      nap = wrote ? kShortNap : std::min(nap * 2, kTick);
+      if (!wrote) { parts_.clock.sleep_until(parts_.clock.now() + nap); }
+    }
+  }
+
   /// True when there was something, so that there may be more.
-  bool take_output(const Child& child, const std::string& tag,
-                   const std::function<void(std::string_view)>& on_line) {
+  bool take_output(const Child& child, const std::string& tag) {
     Result<std::optional<std::string>> bytes = parts_.processes.read_output(child);
     if (!bytes.ok() || !bytes.value() || bytes.value()->empty()) { return false; }
-    (void)output_->take(tag, *bytes.value(), on_line);  // a full disk must not end the job
+    (void)output_->take(tag, *bytes.value(), on_line_);  // a full disk must not end the job
     return true;
   }
 
-  void tell_exit(const std::string& name, const ProcessExit& exit) {
+  void tell_exit(const std::string& name, const ProcessExit& exit, const OomKills& before) {
     report_.exit_code = exit.code;
     report_.exit_signal = exit.signal;
     if (!ended_why_.empty()) {
       report_.reason = ended_why_;
       return;
     }
-    if (exit.signal) {
-      report_.reason = name + " was killed by signal " + std::to_string(*exit.signal);
-      report_.reason += *exit.signal == SIGKILL ? " (out of memory?)" : "";
-    } else if (exit.code == 127) {
-      report_.reason = name + ": command not found (exit code 127)";
-    } else if (exit.code > 128) {
-      report_.reason = name + ": exit code " + std::to_string(*exit.code) +
-                       ": a process of it was killed by signal " + std::to_string(*exit.code - 128) +
-                       (*exit.code == 137 ? " (out of memory?)" : "");
-    } else {
-      report_.reason = name + " exited with code " + std::to_string(exit.code.value_or(-1));
+    const bool killed = exit.signal == SIGKILL || exit.code == 128 + SIGKILL;
+    const OomKills after = count_oom_kills(parts_.files);
+    const bool counted = (before.ours && after.ours) || (before.machine && after.machine);
+    // The machine's count may be of another's death, unless a process of ours was killed.
+    report_.out_of_memory =
+        (after.ours > before.ours && exit.code != 0) || (killed && after.machine > before.machine);
+    report_.reason = name + describe_exit(exit);
+    if (report_.out_of_memory) {
+      report_.reason += ": out of memory";
+    } else if (killed && !counted) {
+      report_.reason += " (out of memory?)";
     }
   }
 
-  void set_step(std::int64_t step) {
-    if (step > report_.step) {
-      if (!report_.first_step_at) {
-        report_.first_step = step;
-        report_.first_step_at = parts_.clock.now();
-      }
-      report_.step = step;
-      report_.step_at = parts_.clock.now();
+  static std::string describe_exit(const ProcessExit& exit) {
+    if (exit.signal) { return " was killed by signal " + std::to_string(*exit.signal); }
+    const int code = exit.code.value_or(-1);
+    if (code == 127) { return ": command not found (exit code 127)"; }
+    if (code > 128) {
+      return ": exit code " + std::to_string(code) + ": a process of it was killed by signal " +
+             std::to_string(code - 128);
     }
-  }
-
-  /// Lines like {"step": 12, …} tell progress, unless the job has the file for it.
-  void read_step(std::string_view line) {
-    if (has_progress_file_ || line.empty() || line.front() != '{' ||
-        line.find("\"step\"") == std::string_view::npos) {
-      return;
-    }
-    const Result<std::int64_t> step = read_json(line, "output", [](const Json& json) -> Result<std::int64_t> {
-      return json.at("step").get<std::int64_t>();
-    });
-    if (step.ok()) { set_step(step.value()); }
-  }
-
-  void read_progress() {
-    const Result<std::string> text = parts_.files.read(folder_ + "/progress");
-    if (!text.ok()) { return; }
-    has_progress_file_ = true;
-    const std::string_view word = trim(text.value());
-    if (const std::optional<std::int64_t> bare = parse_int(word)) {
-      set_step(*bare);
-      return;
-    }
-    const Result<std::int64_t> step = read_json(
-        word, "progress",
-        [](const Json& json) -> Result<std::int64_t> { return json.at("step").get<std::int64_t>(); });
-    if (step.ok()) { set_step(step.value()); }
+    return " exited with code " + std::to_string(code);
   }
 
   // --- asked to end ---
 
   void watch() {
-    read_progress();
-    if (checkpointer_ != nullptr) { checkpointer_->look(report_.step); }
+    progress_.read_file();
+    if (checkpointer_ != nullptr) {
+      checkpointer_->look(progress_.step());
+      save_if_due();
+    }
     take_requests();
     take_notice();
     const Millis now = parts_.clock.monotonic();
-    if (parts_.clock.now() >= spec_.expires) {
+    // By both clocks: one that was set back must not prolong a bill.
+    if (parts_.clock.now() >= spec_.expires || now >= expires_) {
       report_.expired = true;
       kill_job("its machine has expired");
     } else if (stopping_()) {
       kill_job("the agent was asked to end");
     } else if (drain_until_ && now >= *drain_until_) {
       kill_job("it did not stop within the grace and was killed");
+    } else if (drain_until_ && !parts_.files.stat(folder_ + "/checkpoint.request").ok()) {
+      (void)ask_job("stop");  // a job that took back a "save" just then may have taken this with it
     }
+  }
+
+  /// `checkpoint.every`: the job is asked; what it saves is then found and committed. A wish that was heard
+  /// is taken back, so that a job that only looks whether there is one does not save for ever; one that was
+  /// not stands until it is.
+  void save_if_due() {
+    const Millis now = parts_.clock.monotonic();
+    const Millis every = spec_.checkpoint.every;
+    const std::string request = folder_ + "/checkpoint.request";
+    if (save_asked_ && !ended_) {
+      const bool is_taken_back = !parts_.files.stat(request).ok();
+      if (!is_taken_back && report_.committed == committed_when_asked_) { return; }
+      save_asked_ = false;
+      saved_at_ = now;
+      (void)parts_.files.remove_all(request);
+    }
+    if (report_.phase == AgentPhase::running && every > Millis{0} && now - saved_at_ >= every) {
+      ask_to_save();
+    }
+  }
+
+  void ask_to_save() {
+    if (ended_) { return; }
+    save_asked_ = true;
+    committed_when_asked_ = report_.committed;
+    (void)ask_job("save");
   }
 
   void take_requests() {
@@ -333,7 +399,7 @@ class Agent {
       if (!request.ok()) { continue; }
       switch (request.value().verb) {
         case AgentVerb::checkpoint:
-          (void)ask_job("save");
+          ask_to_save();
           break;
         case AgentVerb::drain:
           drain(request.value().grace);
@@ -412,15 +478,24 @@ class Agent {
   AgentParts parts_;
   std::string root_;
   std::string folder_;
-  std::string workdir_ = {};
+  std::string workdir_;
   const std::function<bool()>& stopping_;
+  Progress progress_;
+  const std::function<void(std::string_view)> on_line_ = [this](std::string_view line) {
+    progress_.read_line(line);
+  };
   AgentSpec spec_ = {};
   AgentReport report_ = {};
   AgentReport written_ = {};
   Millis written_at_{0};
   OutputLog* output_ = nullptr;
   Checkpointer* checkpointer_ = nullptr;
-  bool has_progress_file_ = false;
+  Millis watched_at_{0};
+  Millis expires_{0};   // by the clock that never jumps
+  Millis saved_at_{0};  // when the job last saved on request, or the script began
+  bool save_asked_ = false;
+  std::string committed_when_asked_ = {};
+  std::optional<Millis> disk_full_since_ = {};
   bool ended_ = false;          // drain or kill was asked for
   std::string ended_why_ = {};  // what ended it by force
   std::optional<Millis> drain_until_ = {};

@@ -1,12 +1,15 @@
 #include "core/agent/checkpointer.hpp"
 
-#include "core/checkpoint/sha256.hpp"
+#include <limits>
+
+#include "core/base/text.hpp"
 #include "core/wire/json.hpp"
 
 namespace gpubroker {
 namespace {
 
 constexpr Millis kQuiet = std::chrono::seconds{2};
+constexpr Millis kStorePause = std::chrono::seconds{5};  // after a store that refused
 constexpr const char* kLatest = "LATEST.json";
 
 Error lie(const std::string& what) {
@@ -15,19 +18,28 @@ Error lie(const std::string& what) {
           .code = "lie"};
 }
 
-/// A file must be as LATEST.json says, where it says anything.
-Status check_claim(Files& files, const std::string& path, const Json& latest) {
-  TRY(const FileInfo info, files.stat(path));
-  if (latest.contains("bytes") && latest.at("bytes").get<std::int64_t>() != info.size) {
-    return lie("the size of " + info.name);
-  }
-  if (latest.contains("sha256")) {
-    Sha256 hash;
-    TRY([[maybe_unused]] const Ok read, files.read_pieces(path, [&](std::string_view piece) -> Status {
-      hash.add(piece);
-      return Ok{};
-    }));
-    if (hash.hex() != latest.at("sha256").get<std::string>()) { return lie("the hash of " + info.name); }
+Error changed(const std::string& what) {
+  return {
+      .kind = ErrorKind::conflict, .message = what + " changed while it was being saved", .code = "changed"};
+}
+
+bool is_below(const std::string& path) {
+  const std::vector<std::string> steps = split(path, '/');
+  return std::none_of(steps.begin(), steps.end(),
+                      [](const std::string& s) { return s.empty() || s == "." || s == ".."; });
+}
+
+/// What was copied must be as LATEST.json says, where it says anything.
+Status check_claims(const Json& latest, const Manifest& manifest) {
+  if (!latest.contains("file")) { return Ok{}; }
+  for (const ManifestFile& file : manifest.files) {
+    if (file.path != latest.at("file").get<std::string>()) { continue; }
+    if (latest.contains("bytes") && latest.at("bytes").get<std::int64_t>() != file.size) {
+      return lie("the size of " + file.path);
+    }
+    if (latest.contains("sha256") && latest.at("sha256").get<std::string>() != file.sha256) {
+      return lie("the hash of " + file.path);
+    }
   }
   return Ok{};
 }
@@ -35,33 +47,46 @@ Status check_claim(Files& files, const std::string& path, const Json& latest) {
 }  // namespace
 
 Checkpointer::Checkpointer(AgentParts parts, AgentSpec spec, std::string folder)
-    : parts_(parts), spec_(std::move(spec)), folder_(std::move(folder)) {
-  if (spec_.resume) {  // what was restored is not news
-    const Result<std::string> latest = parts_.files.read(folder_ + "/" + kLatest);
-    if (latest.ok()) { tried_ = latest.value(); }
-  }
-}
+    : parts_(parts), spec_(std::move(spec)), folder_(std::move(folder)) {}
 
 Checkpointer::~Checkpointer() {
   if (thread_.joinable()) { thread_.join(); }
 }
 
 Result<Checkpointer::Candidate> Checkpointer::find_marked(const std::string& latest) {
-  return read_json(latest, kLatest, [&](const Json& json) -> Result<Candidate> {
-    Candidate candidate{.mark = latest, .paths = {kLatest}, .step = json.at("step")};
-    candidate.world_size = json.value("world", static_cast<int>(spec_.node_ips.size()));
-    if (json.contains("file")) { candidate.paths.push_back(json.at("file")); }
-    if (json.contains("files")) {
-      for (const Json& path : json.at("files")) { candidate.paths.push_back(path); }
-    }
-    return candidate;
-  });
+  TRY(Candidate candidate, read_json(latest, kLatest, [&](const Json& json) -> Result<Candidate> {
+        Candidate named{.mark = latest, .paths = {kLatest}, .step = whole<std::int64_t>(json.at("step"))};
+        named.is_marked = true;
+        named.world_size = json.value("world", static_cast<int>(spec_.node_ips.size()));
+        if (json.contains("file")) { named.paths.push_back(json.at("file")); }
+        if (json.contains("files")) {
+          for (const Json& path : json.at("files")) { named.paths.push_back(path); }
+        }
+        return named;
+      }));
+  for (const std::string& path : candidate.paths) {
+    if (!is_below(path)) { return lie(path + " is not below the checkpoint folder"); }
+  }
+  TRY(candidate.stamp, stamp_of(candidate.paths));
+  return candidate;
 }
 
-Result<Checkpointer::Candidate> Checkpointer::find_quiet(std::int64_t step) {
+Result<std::string> Checkpointer::stamp_of(const std::vector<std::string>& paths) {
+  std::string stamp;
+  std::int64_t marked_ns = std::numeric_limits<std::int64_t>::max();
+  for (const std::string& path : paths) {
+    TRY(const FileInfo info, parts_.files.stat(folder_ + "/" + path));
+    stamp += path + ":" + std::to_string(info.size) + ":" + std::to_string(info.modified_ns) + "\n";
+    // LATEST.json is written last: a younger file belongs to the next checkpoint.
+    if (path == kLatest) { marked_ns = info.modified_ns; }
+    if (info.modified_ns > marked_ns) { return changed(path); }
+  }
+  return stamp;
+}
+
+Result<Checkpointer::Candidate> Checkpointer::read_folder() {
   TRY(const std::vector<FileInfo> files, parts_.files.list(folder_, /*recursive=*/true));
-  Candidate candidate{.step = std::max<std::int64_t>(step, 0),
-                      .world_size = static_cast<int>(spec_.node_ips.size())};
+  Candidate candidate{.world_size = static_cast<int>(spec_.node_ips.size())};
   for (const FileInfo& file : files) {
     const bool in_the_making =
         file.name.find(".part") != std::string::npos || file.name.find(".tmp") != std::string::npos;
@@ -70,12 +95,18 @@ Result<Checkpointer::Candidate> Checkpointer::find_quiet(std::int64_t step) {
         file.name + ":" + std::to_string(file.size) + ":" + std::to_string(file.modified_ns) + "\n";
     candidate.paths.push_back(file.name);
   }
+  return candidate;
+}
+
+Result<Checkpointer::Candidate> Checkpointer::find_quiet(std::int64_t step) {
+  TRY(Candidate candidate, read_folder());
+  candidate.step = std::max<std::int64_t>(step, 0);
   const Millis now = parts_.clock.monotonic();
   if (candidate.mark != quiet_mark_) {
     quiet_mark_ = candidate.mark;
     quiet_since_ = now;
   }
-  if (now - quiet_since_ < kQuiet) { return Candidate{}; }
+  if (now - quiet_since_ < kQuiet && !is_over_) { return Candidate{}; }
   return candidate;
 }
 
@@ -87,30 +118,41 @@ Result<Checkpointer::Candidate> Checkpointer::find(std::int64_t step) {
   return find_quiet(step);
 }
 
+/// Whether what was read is one moment's content: nothing may have changed since it was found.
+Status Checkpointer::check_one_moment(const Candidate& candidate, const Manifest& manifest) {
+  if (!candidate.is_marked) {
+    TRY(const Candidate now, read_folder());
+    return now.mark == candidate.mark ? Status(Ok{}) : changed("the folder");
+  }
+  TRY(const std::string stamp, stamp_of(candidate.paths));
+  TRY(const std::string latest, parts_.files.read(folder_ + "/" + kLatest));
+  if (stamp != candidate.stamp || latest != candidate.mark) { return changed("the checkpoint"); }
+  return read_json(latest, kLatest, [&](const Json& json) { return check_claims(json, manifest); });
+}
+
+Result<CommitResult> Checkpointer::copy(const Candidate& candidate) {
+  TRY(const std::unique_ptr<ObjectStore> objects, open_object_store(spec_.checkpoint.store, parts_.files));
+  CheckpointStore store(*objects, parts_.files, parts_.clock, spec_.workload);
+  const Manifest header{.id = make_checkpoint_id(candidate.step, spec_.attempt),
+                        .attempt = spec_.attempt,
+                        .step = candidate.step,
+                        .world_size = candidate.world_size};
+  TRY(CommitResult result, store.commit_files(folder_, candidate.paths, header, [&](const Manifest& read) {
+    return check_one_moment(candidate, read);
+  }));
+  TRY([[maybe_unused]] const Ok kept, store.retain(spec_.checkpoint.keep, /*sweep_all=*/false));
+  return result;
+}
+
 void Checkpointer::commit(const Candidate& candidate) {
   const Millis began = parts_.clock.monotonic();
-  const auto work = [&]() -> Result<CommitResult> {
-    const Result<std::string> latest = parts_.files.read(folder_ + "/" + kLatest);
-    if (latest.ok() && candidate.paths.size() == 2) {
-      const std::string& path = candidate.paths[0] == kLatest ? candidate.paths[1] : candidate.paths[0];
-      TRY([[maybe_unused]] const Ok true_claim, read_json(latest.value(), kLatest, [&](const Json& json) {
-            return check_claim(parts_.files, folder_ + "/" + path, json);
-          }));
-    }
-    TRY(const std::unique_ptr<ObjectStore> objects, open_object_store(spec_.checkpoint.store, parts_.files));
-    CheckpointStore store(*objects, parts_.files, parts_.clock, spec_.workload);
-    const Manifest header{.id = make_checkpoint_id(candidate.step, spec_.attempt),
-                          .attempt = spec_.attempt,
-                          .step = candidate.step,
-                          .world_size = candidate.world_size};
-    TRY(CommitResult result, store.commit_files(folder_, candidate.paths, header));
-    TRY([[maybe_unused]] const Ok kept, store.retain(spec_.checkpoint.keep, /*sweep_all=*/false));
-    return result;
-  };
-  const Result<CommitResult> result = work();
+  const Result<CommitResult> result = copy(candidate);
   const std::lock_guard<std::mutex> hold(mutex_);
   if (!result.ok()) {
     told_.checkpoint_error = result.error().message;
+    // A lie stays one. What changed is looked for again at once, what the store refused after a while.
+    again_ = result.error().kind != ErrorKind::invalid;
+    again_at_ = parts_.clock.monotonic() + (result.error().code == "changed" ? Millis{0} : kStorePause);
     return;
   }
   told_.checkpoint_error.clear();
@@ -122,10 +164,23 @@ void Checkpointer::commit(const Candidate& candidate) {
 
 void Checkpointer::look(std::int64_t step) {
   if (busy_) { return; }
-  const Result<Candidate> candidate = find(step);
-  if (!candidate.ok() || candidate.value().paths.empty() || candidate.value().mark == tried_) { return; }
-  tried_ = candidate.value().mark;
   if (thread_.joinable()) { thread_.join(); }
+  if (again_ && (is_over_ || parts_.clock.monotonic() >= again_at_)) {
+    again_ = false;
+    tried_.clear();
+  }
+  const Result<Candidate> candidate = find(step);
+  if (!candidate.ok()) {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    const ErrorKind kind = candidate.error().kind;  // not found, changed: another look may find more
+    if (kind == ErrorKind::invalid || kind == ErrorKind::internal) {
+      const std::string& words = candidate.error().message;
+      told_.checkpoint_error = words.rfind(kLatest, 0) == 0 ? words : std::string(kLatest) + ": " + words;
+    }
+    return;
+  }
+  if (candidate.value().paths.empty() || candidate.value().mark == tried_) { return; }
+  tried_ = candidate.value().mark;
   busy_ = true;
   thread_ = std::thread([this, candidate = candidate.value()] {
     commit(candidate);
@@ -134,14 +189,20 @@ void Checkpointer::look(std::int64_t step) {
 }
 
 void Checkpointer::finish(std::int64_t step) {
-  if (thread_.joinable()) { thread_.join(); }
-  busy_ = false;
-  quiet_since_ = parts_.clock.monotonic() - kQuiet;  // nobody writes any more
-  const Result<std::vector<FileInfo>> there = parts_.files.list(folder_, /*recursive=*/true);
-  if (!there.ok() || there.value().empty()) { return; }
-  look(step);
-  if (thread_.joinable()) { thread_.join(); }
-  busy_ = false;
+  constexpr int kTries = 3;  // a store that refuses once more is not waited for: the machine may be going
+  is_over_ = true;           // nobody writes any more
+  for (int i = 0; i < kTries && (i == 0 || again_); ++i) {
+    if (thread_.joinable()) { thread_.join(); }
+    const Result<std::vector<FileInfo>> there = parts_.files.list(folder_, /*recursive=*/true);
+    if (!there.ok() || there.value().empty()) { return; }
+    look(step);
+    if (thread_.joinable()) { thread_.join(); }
+  }
+}
+
+void Checkpointer::go_on_from(const AgentReport& report) {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  told_ = report;
 }
 
 void Checkpointer::tell(AgentReport& report) {

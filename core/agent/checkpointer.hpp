@@ -25,6 +25,8 @@ class Checkpointer {
   void look(std::int64_t step);
   /// Waits for a commit under way, then commits what is there now if it is new. For the end of an attempt.
   void finish(std::int64_t step);
+  /// Takes over what an agent before this one has told.
+  void go_on_from(const AgentReport& report);
   /// Puts what was done into the report.
   void tell(AgentReport& report);
 
@@ -38,10 +40,16 @@ class Checkpointer {
     std::vector<std::string> paths = {};
     std::int64_t step = 0;
     int world_size = 1;
+    bool is_marked = false;  // LATEST.json names it
+    std::string stamp = {};  // names, sizes and times of the marked files
   };
   Result<Candidate> find(std::int64_t step);
   Result<Candidate> find_marked(const std::string& latest);
   Result<Candidate> find_quiet(std::int64_t step);
+  Result<Candidate> read_folder();
+  Result<std::string> stamp_of(const std::vector<std::string>& paths);
+  Status check_one_moment(const Candidate& candidate, const Manifest& manifest);
+  Result<CommitResult> copy(const Candidate& candidate);
   void commit(const Candidate& candidate);
 
   AgentParts parts_;
@@ -52,6 +60,10 @@ class Checkpointer {
   Millis quiet_since_{0};
   std::thread thread_;
   std::atomic<bool> busy_{false};
+  bool is_over_ = false;  // the job has ended: what is there is what there will be
+  bool again_ =
+      false;  // the last commit failed and may be tried again; as again_at_, only read when not busy
+  Millis again_at_{0};
   std::mutex mutex_;
   AgentReport told_ = {};  // the fields about checkpoints
 };

@@ -7,15 +7,16 @@
 #include "core/base/result.hpp"
 #include "core/ports/clock.hpp"
 #include "core/ports/files.hpp"
+#include "core/wire/agent_wire.hpp"
 
 namespace gpubroker {
 
-/// A job's output as it comes: lines with their time, in one file that is set aside when it is half of what
-/// may be kept, so that the disk never holds more than `most` bytes. "<file>.base" tells how many bytes were
-/// set aside before the file's first one: a reader that counts bytes goes on over the change.
+/// A job's output as it comes: lines with their time, in at most two files named by where they begin
+/// (OutputSpan), each at most half of `most`: the older one is removed when the newer one is full. On a full
+/// disk lines are dropped and counted; the next line that finds room says how many.
 class OutputLog {
  public:
-  OutputLog(Files& files, Clock& clock, std::string path, std::int64_t most);
+  OutputLog(Files& files, Clock& clock, std::string folder, std::int64_t most);
 
   /// Takes what the job wrote under a tag ("out", "setup"); `on_line` sees each whole line, without time and
   /// tag.
@@ -23,16 +24,23 @@ class OutputLog {
               const std::function<void(std::string_view)>& on_line);
   /// Writes an unfinished last line.
   Status finish(std::string_view tag, const std::function<void(std::string_view)>& on_line);
+  /// Gives the older file's room back; false when there is none.
+  bool drop_older();
+
+  [[nodiscard]] const OutputSpan& span() const { return span_; }
 
  private:
-  Status write(const std::string& lines);
+  Status write(std::string_view lines);
+  Status append(std::string_view lines);
+  void turn_over();
+  [[nodiscard]] std::string path(std::int64_t base) const { return folder_ + "/" + output_name(base); }
 
   Files& files_;
   Clock& clock_;
-  std::string path_;
-  std::int64_t most_;
-  std::int64_t base_ = 0;
-  std::int64_t size_ = 0;
+  std::string folder_;
+  std::int64_t half_;
+  OutputSpan span_ = {};
+  std::int64_t dropped_ = 0;  // bytes that found no room on the disk
   std::string partial_ = {};
 };
 

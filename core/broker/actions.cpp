@@ -45,6 +45,10 @@ AgentSpec make_spec(const WorkloadState& state, const Attempt& attempt, const No
     spec.env[name] = value;
   }  // the user's word is the last
   for (const SecretNeed& secret : state.task.secrets) { spec.secret_names.push_back(secret.name); }
+  for (const FileMount& mount : state.task.file_mounts) {
+    const std::string& source = mount.source;
+    spec.mounts.push_back({.target = mount.target, .name = source.substr(source.rfind('/') + 1)});
+  }
   spec.setup = state.task.setup;
   spec.run = state.task.run;
   spec.checkpoint = state.task.checkpoint;

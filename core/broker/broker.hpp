@@ -78,9 +78,14 @@ struct SupervisorParts {
       {};
   /// Values of the task's secrets, as the text of secrets.json; empty when it has none.
   std::function<Result<std::string>(const WorkloadState&)> secrets = {};
-  /// Takes a piece of a node's output for keeping on this machine; returns how many bytes of that log are
-  /// kept so far.
-  std::function<void(const WorkloadId&, int attempt, int rank, std::string_view bytes)> keep_output = {};
+  /// A piece of a node's output for keeping on this machine: whole lines, or how many bytes were lost before
+  /// we came.
+  struct OutputPiece {
+    std::int64_t lost = 0;
+    std::string_view bytes = {};
+  };
+  std::function<void(const WorkloadId&, int attempt, int rank, const OutputPiece&)> keep_output = {};
+  /// How many bytes of that output were taken or lost so far.
   std::function<std::int64_t(const WorkloadId&, int attempt, int rank)> kept_output = {};
   Limits limits = {};
 };

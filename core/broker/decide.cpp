@@ -413,7 +413,9 @@ class Planner {
       const std::string start = "start/" + std::to_string(rank);
       const Pending pending = progress_of(attempt, start);
       if (pending.failed) {
-        close(attempt, AttemptEnd::lost,
+        // A program that is missing or may not run on one machine will not run on the next one either.
+        const bool is_ours = pending.kind == ErrorKind::invalid || pending.kind == ErrorKind::not_found;
+        close(attempt, is_ours ? AttemptEnd::job_failed : AttemptEnd::lost,
               "the agent of node " + std::to_string(rank) + " did not start: " + pending.message);
         return;
       }

@@ -24,6 +24,7 @@ struct AgentSight {
   bool reachable = false;     // the last look succeeded
   Instant changed_at = {};    // our time at which the heartbeat last moved, or the agent was started
   std::string unusable = {};  // its reports cannot be used: another version; why
+  std::string absent = {};    // the node answers and has no report; what the agent's log says instead
 };
 
 /// What was observed, as it stands now.
@@ -53,7 +54,10 @@ struct Limits {
   Millis boot{std::chrono::minutes{15}};            // from booking to all nodes up
   Millis agent_silent{std::chrono::seconds{30}};    // an agent whose heartbeat stands still is lost
   Millis progress_every{std::chrono::seconds{15}};  // how often mere steps are recorded
-  Millis stall{0};                                  // for tasks that set none; zero: a hang is not looked for
+  // For tasks that set no `stall`: hung after so long without progress, and after so many times the longest
+  // gap between steps so far. Zero: a hang is not looked for.
+  Millis stall{std::chrono::minutes{10}};
+  int stall_gaps = 10;
   Millis machine_life{std::chrono::hours{24 * 7}};  // death date of machines when there is no ttl
 };
 

@@ -1,5 +1,6 @@
 #include "core/broker/deeds.hpp"
 
+#include "core/base/text.hpp"
 #include "core/plan/charging.hpp"
 
 namespace gpubroker {
@@ -33,14 +34,15 @@ Result<DeedResult> start_agent(const Action& action, const DeedContext& context,
   const NodeAddress& node = action.node.address;
   NodeChannel& channel = provider.channel();
   const std::string folder = attempt_folder(action.attempt);
+  AgentSpec spec = action.spec;
+  spec.shares_machine = provider.shares_machine();
   if (!context.archive.empty()) {
-    TRY([[maybe_unused]] const Ok archive, channel.put_file(node, folder + "workdir.tar", context.archive));
+    TRY([[maybe_unused]] const Ok archive, channel.put_file(node, folder + "files.tar", context.archive));
   }
   if (!context.secrets.empty()) {
     TRY([[maybe_unused]] const Ok secrets, channel.put(node, folder + "secrets.json", context.secrets, 0600));
   }
-  TRY([[maybe_unused]] const Ok spec,
-      channel.put(node, folder + "spec.json", encode_agent_spec(action.spec), 0600));
+  TRY([[maybe_unused]] const Ok told, channel.put(node, folder + "spec.json", encode_agent_spec(spec), 0600));
   const Command command{
       .argv = {node.binary, "agent", "--root", node.root, "--attempt", std::to_string(action.attempt)}};
   TRY([[maybe_unused]] const Ok started, channel.start(node, command, folder + "agent.log"));
@@ -83,20 +85,42 @@ Result<DeedResult> settle(const Action& action, const DeedContext& context, Prov
   return result;
 }
 
-/// Fetches what the node has written since the last look, in pieces.
-void keep_new_output(const NodeAddress& node, const DeedContext& context, int rank, NodeChannel& channel,
-                     const SupervisorParts& parts) {
+/// Fetches what the node has written since the last look, in pieces of whole lines. What the node has thrown
+/// away before we came is told in a line of its own.
+void keep_new_output(const NodeAddress& node, const DeedContext& context, int rank, const OutputSpan& there,
+                     NodeChannel& channel, const SupervisorParts& parts) {
   if (!parts.kept_output || !parts.keep_output) { return; }
   constexpr std::int64_t kPiece = 1 << 20;
-  constexpr int kMostPieces = 64;  // a look ends, however fast the job writes; the next one goes on
-  for (int i = 0; i < kMostPieces; ++i) {
-    const std::int64_t kept = parts.kept_output(context.workload, context.attempt, rank);
+  constexpr int kMostPieces =
+      96;  // a look ends, however fast the job writes; more than a node keeps by default
+  std::int64_t at = parts.kept_output(context.workload, context.attempt, rank);
+  for (int i = 0; i < kMostPieces && at < there.end; ++i) {
+    if (at < there.start) {
+      parts.keep_output(context.workload, context.attempt, rank, {.lost = there.start - at});
+      at = there.start;
+    }
+    const std::int64_t file = at < there.base ? there.start : there.base;
     const Result<std::string> piece =
-        channel.get(node, attempt_folder(context.attempt) + "output.log", kept, kPiece);
-    if (!piece.ok() || piece.value().empty()) { return; }
-    parts.keep_output(context.workload, context.attempt, rank, piece.value());
-    if (static_cast<std::int64_t>(piece.value().size()) < kPiece) { return; }
+        channel.get(node, attempt_folder(context.attempt) + output_name(file), at - file, kPiece);
+    if (!piece.ok()) { return; }  // turned over since the report; the next one says where it is now
+    const std::size_t whole_lines = piece.value().rfind('\n') + 1;
+    if (whole_lines == 0) { return; }
+    parts.keep_output(context.workload, context.attempt, rank,
+                      {.bytes = std::string_view(piece.value()).substr(0, whole_lines)});
+    at += static_cast<std::int64_t>(whole_lines);
   }
+}
+
+/// What a node without a report has to say: the agent's own log, which is where a loader or a shell
+/// complains.
+Error explain_absence(const NodeAddress& node, const DeedContext& context, NodeChannel& channel,
+                      const Error& missing) {
+  constexpr std::int64_t kMostSaid = 2'000;
+  const Result<std::string> log =
+      channel.get(node, attempt_folder(context.attempt) + "agent.log", 0, kMostSaid);
+  Error error = missing;
+  error.message = log.ok() && !log.value().empty() ? std::string(trim(log.value())) : "it left no word";
+  return error;
 }
 
 }  // namespace
@@ -126,10 +150,14 @@ Result<DeedResult> perform(const Action& action, const DeedContext& context, con
 Result<AgentReport> look_at_agent(const NodeAddress& node, const DeedContext& context, int rank,
                                   NodeChannel& channel, const SupervisorParts& parts) {
   constexpr std::int64_t kMostReport = 1 << 20;
-  TRY(const std::string text,
-      channel.get(node, attempt_folder(context.attempt) + "report.json", 0, kMostReport));
-  TRY(AgentReport report, parse_agent_report(text));
-  keep_new_output(node, context, rank, channel, parts);
+  const Result<std::string> text =
+      channel.get(node, attempt_folder(context.attempt) + "report.json", 0, kMostReport);
+  if (!text.ok()) {
+    if (text.error().kind != ErrorKind::not_found) { return text.error(); }
+    return explain_absence(node, context, channel, text.error());
+  }
+  TRY(AgentReport report, parse_agent_report(text.value()));
+  keep_new_output(node, context, rank, report.output, channel, parts);
   return report;
 }
 

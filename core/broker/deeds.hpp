@@ -19,7 +19,7 @@ struct DeedContext {
   WorkloadId workload = {};
   std::string owner = {};
   std::string store = {};    // of checkpoints; empty: none
-  std::string archive = {};  // packed workdir; empty: none
+  std::string archive = {};  // packed workdir and mounts; empty: none
   std::string secrets = {};  // text of secrets.json; empty: none
   int attempt = 0;
 };

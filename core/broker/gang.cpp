@@ -82,10 +82,40 @@ GangVerdict judge_exits(const WorkloadState& state, const Attempt& attempt, cons
   return {};
 }
 
+/// The steps of a gang: those of the ranks that tell any.
+struct Pace {
+  std::int64_t steps = 0;
+  Millis longest_gap{0};
+  Millis since{0};  // the last progress of any rank
+};
+
+Pace slower(const std::optional<Pace>& pace, const AgentReport& report) {
+  if (!pace) { return {report.steps_seen, report.longest_gap, report.since_progress}; }
+  return {std::max(pace->steps, report.steps_seen), std::max(pace->longest_gap, report.longest_gap),
+          std::min(pace->since, report.since_progress)};
+}
+
+/// A gang that has lost nobody may hang all the same. The task's `stall` is the user's word; without it a job
+/// is measured by its own pace, once that is known. The nodes' own lengths of time are compared, never their
+/// clocks.
+GangVerdict judge_pace(const WorkloadState& state, const Pace& pace, const Limits& limits) {
+  constexpr std::int64_t kStepsToKnow = 3;
+  const bool is_told = state.task.stall.has_value();
+  const Millis patience =
+      is_told ? *state.task.stall : std::max(limits.stall, pace.longest_gap * limits.stall_gaps);
+  const bool is_off = (is_told ? *state.task.stall : limits.stall) == Millis{0};
+  if (is_off || (!is_told && pace.steps < kStepsToKnow) || pace.since < patience) { return {}; }
+  std::string reason = "no step for " + format_duration(pace.since) + ": the job hangs";
+  if (!is_told) {
+    reason += " (the longest step before took " + format_duration(pace.longest_gap) +
+              "; `stall:` in the task file sets another limit, or off)";
+  }
+  return {.end = AttemptEnd::lost, .reason = reason};
+}
+
 GangVerdict judge_progress(const WorkloadState& state, const Attempt& attempt, const World& world,
                            const Limits& limits, Instant now) {
-  const Millis stall = state.task.stall.value_or(limits.stall);
-  std::optional<Instant> last_step;
+  std::optional<Pace> pace;
   for (const auto& [rank, node] : attempt.nodes) {
     if (!node.agent_started || has_exited(node)) { continue; }
     const auto at = world.agents.find(node.view.id);
@@ -94,20 +124,20 @@ GangVerdict judge_progress(const WorkloadState& state, const Attempt& attempt, c
     if (!sight.unusable.empty()) {
       return {.end = AttemptEnd::job_failed, .reason = node_name(rank) + ": " + sight.unusable};
     }
+    if (now - sight.changed_at >= limits.agent_silent && !sight.absent.empty() &&
+        sight.report.version.empty()) {
+      // The machine is well and the agent has never said a word: it cannot run there, nor on the next one.
+      return {.end = AttemptEnd::job_failed,
+              .reason = "the agent of " + node_name(rank) + " never reported: " + sight.absent};
+    }
     if (now - sight.changed_at >= limits.agent_silent) {
       return {.end = AttemptEnd::lost,
               .reason = "the agent of " + node_name(rank) + " is silent for " +
                         format_duration(now - sight.changed_at)};
     }
-    if (sight.report.step_at && (!last_step || *sight.report.step_at > *last_step)) {
-      last_step = sight.report.step_at;
-    }
+    if (sight.report.steps_seen > 0) { pace = slower(pace, sight.report); }
   }
-  if (stall > Millis{0} && last_step && now - *last_step >= stall) {
-    return {.end = AttemptEnd::lost,
-            .reason = "no step for " + format_duration(now - *last_step) + ": the job hangs"};
-  }
-  return {};
+  return pace ? judge_pace(state, *pace, limits) : GangVerdict{};
 }
 
 }  // namespace

@@ -47,6 +47,10 @@ bool is_news(const AgentReport& before, AgentReport after) {
   after.heartbeat_at = before.heartbeat_at;
   after.step = before.step;
   after.step_at = before.step_at;
+  after.steps_seen = before.steps_seen;
+  after.longest_gap = before.longest_gap;
+  after.since_progress = before.since_progress;
+  after.output = before.output;
   return after != before;
 }
 
@@ -60,9 +64,10 @@ void perceive_agents(const Attempt& attempt, const World& world, const Limits& l
     if (!node.agent_started || sight == world.agents.end()) { continue; }
     const AgentReport& report = sight->second.report;
     if (report.version.empty() || report.attempt != attempt.number || report.rank != rank) { continue; }
+    const Millis since = report.heartbeat_at - node.agent.heartbeat_at;
+    // Below zero: the node's clock was set back.
     const bool steps_due =
-        report.step != node.agent.step &&
-        (closing || report.heartbeat_at - node.agent.heartbeat_at >= limits.progress_every);
+        report.step != node.agent.step && (closing || since >= limits.progress_every || since < Millis{0});
     if (steps_due || is_news(node.agent, report)) {
       seen.emplace_back(AgentSeenRecord{.attempt = attempt.number, .rank = rank, .report = report});
     }

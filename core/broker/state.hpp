@@ -104,7 +104,7 @@ struct LaunchOptions {
   std::string owner = {};
   bool retry_until_up = false;
   std::optional<Millis> wait = {};
-  std::string archive = {};  // path of the packed workdir on this machine; empty: none
+  std::string archive = {};  // path of the packed workdir and mounts on this machine; empty: none
   bool operator==(const LaunchOptions&) const = default;
 };
 

@@ -414,6 +414,8 @@ struct Supervisor::Impl {
     }  // silence is counted from here, also after a restart
     sight.reachable = report.ok();
     if (!report.ok()) {
+      const bool answers = report.error().kind == ErrorKind::not_found;
+      sight.absent = answers ? report.error().message : std::string{};
       if (report.error().kind == ErrorKind::invalid) {
         sight.unusable = report.error().message;
         dirty.insert(workload);

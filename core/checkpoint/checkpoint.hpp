@@ -52,6 +52,10 @@ struct CommitResult {
   std::int64_t bytes_copied = 0;  // the rest was there already
 };
 
+/// Sees what was read before it is committed; its error fails the commit. Only the caller knows which files
+/// belong to one moment.
+using CommitCheck = std::function<Status(const Manifest&)>;
+
 /// The checkpoints of one workload in one store: keys "<workload>/manifests/<id>" and
 /// "<workload>/pieces/<sha256>". Several may work on one store at the same time, also on different nodes
 /// (clocks apart by less than five minutes): neither robs the other of a piece.
@@ -68,7 +72,7 @@ class CheckpointStore {
 
   /// The same for chosen files of the folder (paths relative to it).
   Result<CommitResult> commit_files(const std::string& folder, const std::vector<std::string>& paths,
-                                    const Manifest& header);
+                                    const Manifest& header, const CommitCheck& check = {});
 
   /// Committed manifests, newest step first (then newest attempt). Torn or corrupt ones are left out and
   /// named in `damaged`, when given. A store that does not answer is an error, never a short list.
@@ -99,7 +103,7 @@ class CheckpointStore {
 
  private:
   Result<CommitResult> commit_marked(const std::string& folder, const std::vector<std::string>& paths,
-                                     const Manifest& header);
+                                     const Manifest& header, const CommitCheck& check);
   Status restore_file(const ManifestFile& file, const std::string& path);
   Result<std::string> get_piece(const ManifestFile& file, const std::string& hash);
   Status swap_in(const std::string& fresh, const std::string& folder);

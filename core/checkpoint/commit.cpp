@@ -121,18 +121,18 @@ Result<CommitResult> CheckpointStore::commit(const std::string& folder, const Ma
 
 Result<CommitResult> CheckpointStore::commit_files(const std::string& folder,
                                                    const std::vector<std::string>& paths,
-                                                   const Manifest& header) {
+                                                   const Manifest& header, const CommitCheck& check) {
   if (paths.empty()) { return fail(ErrorKind::invalid, "empty", "there is nothing to save", folder); }
   const std::string mark = commit_key(workload_, header.id);
   TRY([[maybe_unused]] const Ok marked, objects_.put(mark, std::to_string(clock_.now().ms)));
-  Result<CommitResult> result = commit_marked(folder, paths, header);
+  Result<CommitResult> result = commit_marked(folder, paths, header, check);
   (void)objects_.remove(mark);  // one left behind delays sweeps for a day, no more
   return result;
 }
 
 Result<CommitResult> CheckpointStore::commit_marked(const std::string& folder,
                                                     const std::vector<std::string>& paths,
-                                                    const Manifest& header) {
+                                                    const Manifest& header, const CommitCheck& check) {
   TRY(Sweep doubtful, read_sweep(objects_, workload_));
   FileCopier copier(objects_, files_, clock_, workload_, std::move(doubtful));
   TRY(const std::vector<FileInfo> before, look_at(files_, folder, paths));
@@ -154,6 +154,7 @@ Result<CommitResult> CheckpointStore::commit_marked(const std::string& folder,
   }
   std::sort(manifest.files.begin(), manifest.files.end(),
             [](const ManifestFile& a, const ManifestFile& b) { return a.path < b.path; });
+  if (check) { TRY([[maybe_unused]] const Ok one_moment, check(manifest)); }
   TRY(const std::string text, encode_checked(manifest));
   TRY([[maybe_unused]] const Ok whole, verify(manifest, /*deep=*/false));
   result.bytes_copied = copier.copied();

@@ -110,6 +110,9 @@ class Provider {
   virtual NodeChannel& channel() = 0;
   virtual Startable* startable() { return nullptr; }
   virtual Preemptible* preemptible() { return nullptr; }
+  /// Whether its nodes are folders of a machine that is not theirs: nothing may be written outside of their
+  /// roots.
+  [[nodiscard]] virtual bool shares_machine() const { return false; }
   /// How often its machines are worth looking at.
   [[nodiscard]] virtual Millis poll_interval() const = 0;
 };

@@ -145,6 +145,11 @@ Result<Child> PosixProcesses::start(const Command& command, const std::string& o
   }
   TRY(Pipe pipe, make_pipe());
   TRY([[maybe_unused]] const Ok set, set_non_blocking(pipe.read_end.get()));
+#ifdef F_SETPIPE_SZ
+  // A job that writes much is not held up at every 64 KiB; where it is not allowed, it is.
+  constexpr int kPipeBytes = 1 << 20;
+  (void)::fcntl(pipe.read_end.get(), F_SETPIPE_SZ, kPipeBytes);
+#endif
   const int output = pipe.write_end.get();
   TRY(const pid_t pid, spawn(command, {input.get(), output, output}, Parentage::child));
   child.pid = pid;

@@ -50,6 +50,20 @@ CheckpointSpec decode_checkpoint(const Json& from) {
           .grace = millis(from, "grace_ms")};
 }
 
+Json encode(const std::vector<MountSpec>& mounts) {
+  Json list = Json::array();
+  for (const MountSpec& mount : mounts) { list.push_back({{"target", mount.target}, {"name", mount.name}}); }
+  return list;
+}
+
+std::vector<MountSpec> decode_mounts(const Json& from) {
+  std::vector<MountSpec> mounts;
+  for (const Json& one : from.get<std::vector<Json>>()) {
+    mounts.push_back({.target = one.at("target"), .name = one.at("name")});
+  }
+  return mounts;
+}
+
 Result<AgentSpec> decode_spec(const Json& from) {
   if (std::optional<Error> wrong = wrong_wire(whole<int>(from.at("wire")))) { return *wrong; }
   AgentSpec spec;
@@ -63,6 +77,8 @@ Result<AgentSpec> decode_spec(const Json& from) {
   spec.master_port = whole<int>(from.at("master_port"));
   spec.env = from.at("env").get<std::map<std::string, std::string>>();
   spec.secret_names = from.at("secret_names").get<std::vector<std::string>>();
+  spec.mounts = decode_mounts(from.at("mounts"));
+  spec.shares_machine = from.at("shares_machine");
   spec.setup = from.at("setup");
   spec.run = from.at("run");
   spec.checkpoint = decode_checkpoint(from.at("checkpoint"));
@@ -94,6 +110,8 @@ std::string encode_agent_spec(const AgentSpec& spec) {
                     {"master_port", spec.master_port},
                     {"env", spec.env},
                     {"secret_names", spec.secret_names},
+                    {"mounts", encode(spec.mounts)},
+                    {"shares_machine", spec.shares_machine},
                     {"setup", spec.setup},
                     {"run", spec.run},
                     {"checkpoint", encode(spec.checkpoint)},
@@ -126,18 +144,24 @@ std::string encode_agent_report(const AgentReport& report) {
       .field("first_step", report.first_step)
       .field("first_step_at", report.first_step_at)
       .field("heartbeat_at", report.heartbeat_at)
+      .field("longest_gap_ms", report.longest_gap.count())
       .field("notice_at", report.notice_at)
       .field("notice_until", report.notice_until)
       .field("out_of_memory", report.out_of_memory)
+      .field("output_base", report.output.base)
+      .field("output_end", report.output.end)
+      .field("output_start", report.output.start)
       .field("phase", to_string(report.phase))
       .field("pid", report.pid)
       .field("rank", report.rank)
       .field("reason", report.reason)
       .field("run_started_at", report.run_started_at)
       .field("setup_failed", report.setup_failed)
+      .field("since_progress_ms", report.since_progress.count())
       .field("started_at", report.started_at)
       .field("step", report.step)
       .field("step_at", report.step_at)
+      .field("steps_seen", report.steps_seen)
       .field("version", report.version)
       .field("wire", report.wire)
       .close();
@@ -163,9 +187,13 @@ Result<AgentReport> read_agent_report(const FlatValue& from) {
   report.first_step = from.at("first_step").whole<std::int64_t>();
   report.first_step_at = from.at("first_step_at").optional_instant();
   report.heartbeat_at = from.at("heartbeat_at").instant();
+  report.longest_gap = Millis{from.at("longest_gap_ms").whole<std::int64_t>()};
   report.notice_at = from.at("notice_at").optional_instant();
   report.notice_until = from.at("notice_until").optional_instant();
   report.out_of_memory = from.at("out_of_memory").boolean();
+  report.output.base = from.at("output_base").whole<std::int64_t>();
+  report.output.end = from.at("output_end").whole<std::int64_t>();
+  report.output.start = from.at("output_start").whole<std::int64_t>();
   TRY(const std::size_t phase, index_of(kPhases, from.at("phase").text()));
   report.phase = static_cast<AgentPhase>(phase);
   report.pid = from.at("pid").whole<std::int64_t>();
@@ -173,9 +201,11 @@ Result<AgentReport> read_agent_report(const FlatValue& from) {
   report.reason = from.at("reason").text();
   report.run_started_at = from.at("run_started_at").optional_instant();
   report.setup_failed = from.at("setup_failed").boolean();
+  report.since_progress = Millis{from.at("since_progress_ms").whole<std::int64_t>()};
   report.started_at = from.at("started_at").instant();
   report.step = from.at("step").whole<std::int64_t>();
   report.step_at = from.at("step_at").optional_instant();
+  report.steps_seen = from.at("steps_seen").whole<std::int64_t>();
   report.version = from.at("version").text();
   return report;
 }
@@ -193,6 +223,10 @@ Result<AgentRequest> parse_agent_request(std::string_view text) {
     TRY(const std::size_t verb, index_of(kVerbs, from.at("verb")));
     return AgentRequest{.verb = static_cast<AgentVerb>(verb), .grace = millis(from, "grace_ms")};
   });
+}
+
+std::string output_name(std::int64_t base) {
+  return "output-" + std::to_string(base) + ".log";
 }
 
 std::string encode_notice(Instant until) {

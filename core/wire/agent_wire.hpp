@@ -4,10 +4,14 @@
 //
 //   <root>/attempts/<n>/spec.json         broker -> agent, once        AgentSpec
 //   <root>/attempts/<n>/secrets.json      broker -> agent, mode 0600   {"NAME": "value"}
-//   <root>/attempts/<n>/workdir.tar       broker -> agent              what to unpack into <root>/workdir, if
-//   any <root>/attempts/<n>/requests/<name>   broker -> agent              AgentRequest; done once per name
+//   <root>/attempts/<n>/files.tar         broker -> agent              workdir/… and mounts/<i>, if any
+//   <root>/attempts/<n>/requests/<name>   broker -> agent              AgentRequest; done once per name
 //   <root>/attempts/<n>/report.json       agent -> broker              AgentReport; its heartbeat
-//   <root>/attempts/<n>/output.log[.1]    agent -> broker              "2026-11-24T12:00:00.123Z out text\n"
+//   <root>/attempts/<n>/output-<b>.log    agent -> broker              "2026-11-24T12:00:00.123Z out text\n"
+//   <root>/attempts/<n>/checkpoint.request  agent -> job               "save": save and go on; "stop": save
+//   and
+//                                                                      leave with 75
+//   <root>/attempts/<n>/progress          job -> agent                 12, or {"step": 12}
 //
 // Files, because they outlive both sides and need nothing of the network but what ssh has.
 #include <cstdint>
@@ -37,6 +41,14 @@ struct CheckpointSpec {
   bool operator==(const CheckpointSpec&) const = default;
 };
 
+/// A file or folder of files.tar that has its place outside of the workdir's own content: member "mounts/<its
+/// index>".
+struct MountSpec {
+  std::string target = {};  // "x": below the workdir; "~/x": below the home folder; "/x": there
+  std::string name = {};    // of a file whose target is a folder ("x/")
+  bool operator==(const MountSpec&) const = default;
+};
+
 /// Everything an agent needs to run one node of one attempt.
 struct AgentSpec {
   int wire = kAgentWireVersion;
@@ -50,14 +62,26 @@ struct AgentSpec {
   int master_port = 29500;
   std::map<std::string, std::string> env = {};  // the user's and the fabric's
   std::vector<std::string> secret_names = {};   // values in secrets.json
-  std::string setup = {};                       // shell text, may be empty
-  std::string run = {};                         // shell text
+  std::vector<MountSpec> mounts = {};
+  bool shares_machine = false;  // the node has no disk of its own: nothing may be written outside of its root
+  std::string setup = {};       // shell text, may be empty
+  std::string run = {};         // shell text
   CheckpointSpec checkpoint = {};
   std::optional<CheckpointId> resume = {};  // restore this one before the run
   std::string notice_path = {};  // file whose appearance is a preemption notice; relative to the root
   Instant expires = {};          // end everything then
   std::int64_t output_bytes_max = 64 << 20;  // kept on disk, over two files
   bool operator==(const AgentSpec&) const = default;
+};
+
+/// Where a node's output is: whole lines, counted in bytes since the attempt began, in at most two files. The
+/// file output_name(start) holds what lies before `base` (none when both are equal), output_name(base) the
+/// rest. A file never changes but at its end, so a reader that counts bytes needs no lock.
+struct OutputSpan {
+  std::int64_t start = 0;
+  std::int64_t base = 0;
+  std::int64_t end = 0;
+  bool operator==(const OutputSpan&) const = default;
 };
 
 enum class AgentPhase { setup, restoring, running, draining, exited };
@@ -84,7 +108,10 @@ struct AgentReport {
   std::optional<Instant> step_at = {};
   std::int64_t first_step = -1;  // first step the job said in this attempt
   std::optional<Instant> first_step_at = {};
-  std::string committed = {};  // newest checkpoint committed by this agent: its id
+  std::int64_t steps_seen = 0;  // how often the step grew
+  Millis longest_gap{0};        // between two of them, by a clock that never jumps
+  Millis since_progress{0};     // from the last step or commit to this report, by the same clock
+  std::string committed = {};   // newest checkpoint committed by this agent: its id
   std::int64_t committed_step = -1;
   std::optional<Instant> committed_at = {};
   Millis commit_took{0};
@@ -92,6 +119,7 @@ struct AgentReport {
   std::optional<Instant> notice_at = {};     // when a notice was seen
   std::optional<Instant> notice_until = {};  // and when the machine goes
   std::vector<std::string> done_requests = {};
+  OutputSpan output = {};
   bool operator==(const AgentReport&) const = default;
 };
 
@@ -119,6 +147,9 @@ std::string encode_agent_report(const AgentReport& report);
 Result<AgentReport> parse_agent_report(std::string_view text);
 std::string encode_agent_request(const AgentRequest& request);
 Result<AgentRequest> parse_agent_request(std::string_view text);
+
+/// The file of an attempt's folder that holds its output from byte `base` on.
+std::string output_name(std::int64_t base);
 
 /// A preemption notice as the node sees it: {"until":"<RFC 3339>"}.
 std::string encode_notice(Instant until);

@@ -1,5 +1,7 @@
 #include "core/workload/check.hpp"
 
+#include <algorithm>
+
 #include "core/base/text.hpp"
 #include "core/wire/json.hpp"
 
@@ -29,6 +31,25 @@ Status check_paths(const Task& task, Files& files) {
     if (info.value().type == FileType::file) {
       const Result<std::string> first = files.read_at(mount.source, 0, 1);
       if (!first.ok()) { return missing("file_mounts." + mount.target, mount.source, first.error().message); }
+    }
+  }
+  return Ok{};
+}
+
+Status check_mounts(const std::vector<FileMount>& mounts, const std::string& provider, bool shares_machine) {
+  for (const FileMount& mount : mounts) {
+    Error error{.kind = ErrorKind::invalid,
+                .message = "file_mounts." + mount.target + ": ",
+                .hint = "a relative target lies below the workdir, ~/… below the home folder",
+                .source = mount.source};
+    const std::vector<std::string> steps = split(mount.target, '/');
+    if (mount.target.empty() || std::find(steps.begin(), steps.end(), "..") != steps.end()) {
+      error.message += "a target says where, without \"..\"";
+      return error;
+    }
+    if (shares_machine && mount.target.front() == '/') {
+      error.message += "a node of " + provider + " has no disk of its own, and this path is this machine's";
+      return error;
     }
   }
   return Ok{};

@@ -42,8 +42,9 @@ struct Task {
   std::string setup = {};
   std::string run = {};
   CheckpointSpec checkpoint = {};
-  std::optional<Millis> stall =
-      {};  // no step for so long after the first one: hung, restart from the checkpoint
+  /// No step for so long after the first one: hung, restart from the checkpoint. Zero: never. Nothing: judged
+  /// by the job's own pace.
+  std::optional<Millis> stall = {};
   std::optional<Millis> deadline = {};  // from launch
   std::optional<Money> budget = {};
   std::optional<Millis> ttl = {};  // machines end so long after launch, come what may

@@ -122,7 +122,12 @@ class TaskReader {
         {"checkpoint", [this](const Node& node) { return read_checkpoint(node); }},
         {"deadline", duration_into("deadline", task().deadline)},
         {"ttl", duration_into("ttl", task().ttl)},
-        {"stall", duration_into("stall", task().stall)},
+        {"stall", text_by("stall",
+                          [this](const std::string& text) -> Status {
+                            const bool off = text == "off" || text == "0";
+                            TRY(task().stall, off ? Result<Millis>(Millis{0}) : parse_duration(text));
+                            return Ok{};
+                          })},
         {"budget", text_by("budget",
                            [this](const std::string& text) -> Status {
                              TRY(task().budget, parse_budget(text));

@@ -48,6 +48,7 @@ class LocalProvider : public Provider, private PriceSource, private Provisioner,
   Provisioner& provisioner() override { return *this; }
   NodeChannel& channel() override { return channel_; }
   Preemptible* preemptible() override { return this; }
+  [[nodiscard]] bool shares_machine() const override { return true; }
   [[nodiscard]] Millis poll_interval() const override { return poll_interval_; }
 
  private:

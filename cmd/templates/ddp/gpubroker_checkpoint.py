@@ -6,11 +6,13 @@
         ...
         ckpt.step(step + 1, lambda: {...})  # by every rank, after every step
 
+Asked to "save" in the request file, they save and go on; asked to "stop" there, or by signal, they save and leave.
 Works with gpubroker (it sets the environment) and without. Exit code 75 means: saved, run me again.
 """
 import hashlib, json, os, signal, sys, time
 
 RUN_AGAIN = 75
+GO_ON, SAVE, STOP = 0.0, 1.0, 2.0
 
 
 class Checkpointer:
@@ -19,20 +21,24 @@ class Checkpointer:
         self.request = os.environ.get("GPUBROKER_CHECKPOINT_REQUEST", "")
         self.progress = os.environ.get("GPUBROKER_PROGRESS", "")
         self.every, self.keep = every, keep
-        self.asked = False
+        self.wish = GO_ON
         self.looked = 0.0
         for number in (signal.SIGUSR1, signal.SIGTERM):
             signal.signal(number, self._ask)
 
     def _ask(self, number, frame):
-        self.asked = True
+        self.wish = STOP
 
-    def _wants_stop(self):
+    def _read_wish(self):
         now = time.monotonic()
         if self.request and now - self.looked > 0.2:  # a look at the disk at most five times a second
             self.looked = now
-            self.asked = self.asked or os.path.exists(self.request)
-        return self.asked
+            try:
+                with open(self.request) as file:
+                    self.wish = max(self.wish, SAVE if file.read().strip() == "save" else STOP)
+            except FileNotFoundError:
+                pass
+        return self.wish
 
     def load(self):
         """The state that LATEST.json names, if its hash is right. Called by rank 0, or by all ranks."""
@@ -53,16 +59,29 @@ class Checkpointer:
         import torch
         import torch.distributed as dist
         rank = dist.get_rank()
-        flag = torch.tensor([1.0 if self._wants_stop() else 0.0])
-        dist.all_reduce(flag)  # one rank's wish is everybody's: all stop after this same step
-        stop = flag.item() > 0
+        flag = torch.tensor([self._read_wish()])
+        dist.all_reduce(flag, op=dist.ReduceOp.MAX)  # one rank's wish is everybody's: all stop after this same step
+        stop = flag.item() == STOP
         if rank == 0:
             self._tell(done)
-            if stop or done % self.every == 0:
+            if flag.item() != GO_ON or done % self.every == 0:
                 self._save(done, make_state())
+        if not stop and self.wish == SAVE:
+            self._take_back()
         if stop:
             dist.barrier()  # nobody leaves before rank 0 has saved
             sys.exit(RUN_AGAIN)
+
+    def _take_back(self):
+        """The wish to save is heard. "stop" may have taken its place meanwhile: that one stays."""
+        self.wish = GO_ON
+        try:
+            with open(self.request) as file:
+                heard = file.read().strip() == "save"
+            if heard:
+                os.remove(self.request)
+        except FileNotFoundError:
+            pass
 
     def save(self, done, state):
         """The last save of a finished job, by rank 0."""

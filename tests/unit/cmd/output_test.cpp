@@ -1,30 +1,16 @@
 #include "cmd/output.hpp"
 
-#include <cstdlib>
-#include <filesystem>
-
 #include <doctest/doctest.h>
 
+#include "cmd/kept_log.hpp"
+#include "core/system/clock.hpp"
 #include "core/system/files.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace gpubroker {
 namespace {
 
-/// A folder of this test alone.
-class Folder {
- public:
-  Folder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "gpubroker-output-XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
+using Folder = testing::TemporaryFolder;
 
 TEST_CASE("a kept line is taken apart; what is not of that form stays whole") {
   const OutputLine line = parse_output_line("2026-11-24T12:00:00.123Z err a b  c");
@@ -73,6 +59,33 @@ TEST_CASE("lines longer than a block, and tails that begin in an earlier block")
   OutputReader none(files, path);
   none.seek_tail(0);
   CHECK_FALSE(none.next());
+}
+
+TEST_CASE("a log that is turned over while it is read loses no line and repeats none") {
+  const Folder folder;
+  PosixFiles files;
+  SystemClock clock;
+  const std::string path = folder / "log";
+  KeptLog kept(files, clock, path, /*most=*/200);
+  OutputReader reader(files, path);
+  std::vector<std::string> read;
+  for (int i = 0; i < 60; ++i) {
+    const std::string told = "line " + std::to_string(i) + "\n";
+    kept.keep({.bytes = told});
+    if (i % 3 != 0) { continue; }  // two lines behind now and then, also when the log is turned over
+    while (std::optional<std::string> line = reader.next()) { read.push_back(*line); }
+  }
+  while (std::optional<std::string> line = reader.next()) { read.push_back(*line); }
+  REQUIRE(read.size() == 60);
+  for (int i = 0; i < 60; ++i) { CHECK(read[static_cast<std::size_t>(i)] == "line " + std::to_string(i)); }
+
+  OutputReader late(files, path);  // from what is kept, oldest first
+  const std::optional<std::string> oldest = late.next();
+  REQUIRE(oldest);
+  CHECK(*oldest != "line 0");
+  OutputReader tail(files, path);
+  tail.seek_tail(12);  // more than the newer file holds
+  CHECK(tail.next() == "line 48");
 }
 
 TEST_CASE("nodes are merged by time") {

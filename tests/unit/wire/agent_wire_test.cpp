@@ -22,6 +22,8 @@ AgentSpec full_spec() {
           .master_port = 29511,
           .env = {{"LR", "3e-4"}, {"TEXT", "two\nlines, \"quotes\" and ünïcode"}},
           .secret_names = {"HF_TOKEN"},
+          .mounts = {{.target = "~/data/", .name = "set.bin"}, {.target = "/etc/x", .name = "x"}},
+          .shares_machine = true,
           .setup = "pip install -r requirements.txt",
           .run = "torchrun train.py\n",
           .checkpoint = {.path = "ckpt",
@@ -56,6 +58,9 @@ AgentReport full_report() {
           .step_at = Instant{1'795'521'599'000},
           .first_step = 7,
           .first_step_at = Instant{1'795'521'520'000},
+          .steps_seen = 17,
+          .longest_gap = Millis{61'000},
+          .since_progress = Millis{250},
           .committed = "00000042-a3",
           .committed_step = 42,
           .committed_at = Instant{1'795'521'598'000},
@@ -63,7 +68,8 @@ AgentReport full_report() {
           .checkpoint_error = "no space left",
           .notice_at = Instant{1'795'521'590'000},
           .notice_until = Instant{1'795'521'620'000},
-          .done_requests = {"r1", "r2"}};
+          .done_requests = {"r1", "r2"},
+          .output = {.start = 1, .base = std::int64_t{1} << 40, .end = (std::int64_t{1} << 40) + 7}};
 }
 
 TEST_CASE("specs, reports and requests come back as they were") {
