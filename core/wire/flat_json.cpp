@@ -271,8 +271,14 @@ void FlatWriter::separate() {
 }
 
 FlatWriter& FlatWriter::name(std::string_view name) {
-  text(name);
-  out_ += ':';
+  if (std::all_of(name.begin(), name.end(), is_plain)) {  // few calls: names are half of all that is written
+    out_.append(first_ ? "\"" : ",\"");
+    out_.append(name);
+    out_.append("\":");
+  } else {
+    text(name);
+    out_ += ':';
+  }
   first_ = true;  // no comma before the value
   return *this;
 }
