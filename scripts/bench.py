@@ -38,26 +38,32 @@ def tool(*words, env=None, timeout=900):
 
 def starts(times, *words, env=None):
     found = tool(BENCH, "start", str(times), *words, env=env)
-    return statistics.median(found["ms"]), found["peak_mib"]
+    return statistics.median(found["ms"]), statistics.median(found["cpu_ms"]), found["peak_mib"]
 
 
 # --- starting ---
 
 def start():
     rounds = {name: [] for name in ("true", "help", "version", "python")}
-    peaks = {}
+    peaks, cpus = {}, {}
     commands = {"true": ["/bin/true"], "help": [BINARY, "--help"], "version": [BINARY, "version"], "python": ["python3", "-c", "pass"]}
     for _ in range(8):  # in turns, so that a busy moment of the machine falls on all of them
         for name, command in commands.items():
-            ms, peak = starts(10, *command)
+            ms, cpu, peak = starts(10, *command)
             rounds[name].append(ms)
+            cpus.setdefault(name, []).append(cpu)
             peaks[name] = max(peaks.get(name, 0), peak)
     ms = {name: statistics.median(values) for name, values in rounds.items()}
-    floor = f"median of 80, from fork to exit; /bin/true in the same run: {ms['true']:.2f} ms, python3 -c pass: {ms['python']:.1f} ms"
+    cpu = {name: statistics.median(values) for name, values in cpus.items()}
+
+    def floor(name):
+        return (f"median of 80, fork to exit, CPU {cpu[name]:.2f} ms; /bin/true in the same run: {ms['true']:.2f} ms, CPU {cpu['true']:.2f}; "
+                f"python3 -c pass: {ms['python']:.1f} ms, CPU {cpu['python']:.1f}")
+
     memory = f"peak resident; /bin/true {peaks['true']:.1f} MiB, python3 -c pass {peaks['python']:.1f} MiB"
     for name in ("help", "version"):
         shown = "--help" if name == "help" else "version"
-        add(f"{shown}, start to exit", ms[name], "ms", 5, floor)
+        add(f"{shown}, start to exit", ms[name], "ms", 5, floor(name))
         add(f"{shown}, memory", peaks[name], "MiB", 12, memory)
 
 
@@ -67,8 +73,8 @@ def status():
         say("    filling a journal with 1,000 workloads")
         tool(BENCH, "crowd", "1000", "60", home + "/journal.db")
         rows_there = sqlite3.connect(home + "/journal.db").execute("SELECT count(*) FROM journal").fetchone()[0]
-        ms, _ = starts(30, BINARY, "status", env={"GPUBROKER_HOME": home})
-        add("status, 1,000 workloads", ms, "ms", 15, f"median of 30, start to exit; {rows_there:,} rows in the journal")
+        ms, cpu, _ = starts(30, BINARY, "status", env={"GPUBROKER_HOME": home})
+        add("status, 1,000 workloads", ms, "ms", 15, f"median of 30, start to exit, CPU {cpu:.1f} ms; {rows_there:,} rows in the journal")
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
@@ -238,6 +244,13 @@ def journal():
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def busy():
+    """A wall-clock figure of a machine that does other things as well says little: shown above every table."""
+    one, five, _ = os.getloadavg()
+    return f"{os.cpu_count()} cores, load average {one:.1f} (1 min), {five:.1f} (5 min) before the first measurement"
+
+
+MACHINE = busy()
 GROUPS = [start, status, local, preempt, crowd, sim, journal]
 for group in GROUPS:
     if options.only not in group.__name__:
@@ -250,8 +263,9 @@ for group in GROUPS:
         say(f"    could not be measured: {error}")
 
 if options.json:
-    print(json.dumps({"schema": 1, "figures": rows, "failures": failures}))
+    print(json.dumps({"schema": 1, "machine": MACHINE, "figures": rows, "failures": failures}))
 else:
+    print(MACHINE)
     print(f"{'FIGURE':<46}{'VALUE':>12} {'':<8}{'LIMIT':>9}  {'RATIO':>6}        HOW")
     for row in rows:
         limit = "" if row["limit"] is None else ("≥ " if row["at_least"] else "≤ ") + f"{row['limit']:g}"

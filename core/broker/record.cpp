@@ -108,31 +108,30 @@ NodeState decode_state(const std::string& name) {
 
 NodeView decode_view(const FlatValue& from) {
   NodeView view;
-  view.id = {from.at("id").text()};
-  view.token = {from.at("token").text()};
-  view.index = from.at("index").whole<int>();
-  view.offer = decode_key(from.at("offer"));
-  const FlatValue tags = from.at("tags");
-  view.tags = {.workload = {tags.at("workload").text()},
-               .attempt = tags.at("attempt").whole<int>(),
-               .key = tags.at("key").text(),
-               .owner = tags.at("owner").text(),
-               .expires = tags.at("expires").instant()};
-  view.state = decode_state(from.at("state").text());
   const FlatValue address = from.at("address");
-  view.address = {.id = {},
-                  .host = address.at("host").text(),
-                  .root = address.at("root").text(),
-                  .binary = address.at("binary").text()};
+  view.address.binary = address.at("binary").text();
+  view.address.host = address.at("host").text();
+  view.address.root = address.at("root").text();
+  view.billed_from = from.at("billed_from").optional_instant();
+  view.created_at = from.at("created_at").instant();
+  view.end_reason = from.at("end_reason").text();
+  view.ended_at = from.at("ended_at").optional_instant();
+  for (const auto& [name, value] : from.at("env").members()) { view.env.emplace(name, value.text()); }
+  view.id = {from.at("id").text()};
   // The id is empty until the cloud gives an address: then the whole address is.
   if (!view.address.root.empty()) { view.address.id = view.id; }
-  for (const auto& [name, value] : from.at("env").members()) { view.env.emplace(name, value.text()); }
+  view.index = from.at("index").whole<int>();
   view.master_port = from.at("master_port").whole<int>();
-  view.created_at = from.at("created_at").instant();
-  view.billed_from = from.at("billed_from").optional_instant();
-  view.ended_at = from.at("ended_at").optional_instant();
   view.notice_until = from.at("notice_until").optional_instant();
-  view.end_reason = from.at("end_reason").text();
+  view.offer = decode_key(from.at("offer"));
+  view.state = decode_state(from.at("state").text());
+  const FlatValue tags = from.at("tags");
+  view.tags.attempt = tags.at("attempt").whole<int>();
+  view.tags.expires = tags.at("expires").instant();
+  view.tags.key = tags.at("key").text();
+  view.tags.owner = tags.at("owner").text();
+  view.tags.workload = {tags.at("workload").text()};
+  view.token = {from.at("token").text()};
   return view;
 }
 

@@ -392,16 +392,17 @@ struct Supervisor::Impl {
     watch.next = now + provider.poll_interval();
     looks.erase(node.view.id);
     NodeChannel* const channel = &provider.channel();
-    parts.run_later([this, with = shared, box = inbox, channel, view = node.view,
+    parts.run_later([this, with = shared, box = inbox, channel, id = node.view.id,
+                     address = node.view.address, rank = node.view.index,
                      context = context_of(state, attempt.number)] {
-      Result<AgentReport> report = look_at_agent(view.address, context, view.index, *channel, *with);
-      box->push([this, id = view.id, workload = context.workload, report = std::move(report)] {
-        take_report(id, workload, report);
+      Result<AgentReport> report = look_at_agent(address, context, rank, *channel, *with);
+      box->push([this, id, workload = context.workload, report = std::move(report)]() mutable {
+        take_report(id, workload, std::move(report));
       });
     });
   }
 
-  void take_report(const NodeId& id, const WorkloadId& workload, const Result<AgentReport>& report) {
+  void take_report(const NodeId& id, const WorkloadId& workload, Result<AgentReport> report) {
     const auto watch = agent_watch.find(id);
     if (watch != agent_watch.end()) {
       watch->second.in_flight = false;
@@ -423,7 +424,7 @@ struct Supervisor::Impl {
       return;
     }
     if (report.value() == sight.report) { return; }
-    sight.report = report.value();
+    sight.report = std::move(report).value();
     sight.changed_at = parts.clock.now();
     dirty.insert(workload);
   }
@@ -438,12 +439,14 @@ struct Supervisor::Impl {
     watch.next = now + (wanted ? provider.poll_interval() : kIdleListEvery);
     parts.run_later([this, box = inbox, name, &provider, seq = seen_seq, now] {
       Result<std::vector<NodeView>> nodes = provider.provisioner().list();
-      box->push([this, name, seq, now, nodes = std::move(nodes)] { take_list(name, seq, now, nodes); });
+      box->push([this, name, seq, now, nodes = std::move(nodes)]() mutable {
+        take_list(name, seq, now, std::move(nodes));
+      });
     });
   }
 
   void take_list(const std::string& name, std::int64_t seq, Instant asked_at,
-                 const Result<std::vector<NodeView>>& nodes) {
+                 Result<std::vector<NodeView>> nodes) {
     list_watch[name].in_flight = false;
     if (!nodes.ok()) {
       log_event(LogLevel::warn, "broker.list_failed",
@@ -451,8 +454,11 @@ struct Supervisor::Impl {
       return;
     }
     Listing listing{.known = true, .started_seq = seq, .at = asked_at};
-    for (const NodeView& view : nodes.value()) { listing.nodes[view.token][view.id] = view; }
     adopt_late(nodes.value());
+    for (NodeView& view : nodes.value()) {
+      NodeView& listed = listing.nodes[view.token][view.id];
+      listed = std::move(view);
+    }
     const Listing& before = world.listings[name];
     for (const auto& [id, state] : states) {
       for (const Attempt& attempt : state.attempts) {

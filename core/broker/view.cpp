@@ -3,6 +3,7 @@
 
 #include "core/broker/broker.hpp"
 #include "core/broker/continuity.hpp"
+#include "core/wire/flat_json.hpp"
 #include "core/wire/json.hpp"
 
 namespace gpubroker {
@@ -104,9 +105,13 @@ WorkloadRow project(const WorkloadState& state) {
     row.step = std::max(row.step, attempt.last_step);
   }
   row.settled = state.settled();
-  row.detail = dump_json({{"reason", state.wait_reason.empty() ? state.reason : state.wait_reason},
-                          {"exit", state.exit},
-                          {"num_nodes", state.task.num_nodes}});
+  FlatWriter detail;  // written with every step of a job
+  detail.open()
+      .field("exit", state.exit)
+      .field("num_nodes", state.task.num_nodes)
+      .field("reason", state.wait_reason.empty() ? state.reason : state.wait_reason)
+      .close();
+  row.detail = std::move(detail).take();
   return row;
 }
 

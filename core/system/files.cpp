@@ -29,10 +29,13 @@ Result<Fd> open_to_read(const std::string& path) {
 
 /// Reads until `max` bytes or the end; also from files of /proc, whose size says nothing.
 Result<std::string> read_some(const Fd& fd, const std::string& path, std::int64_t offset, std::int64_t max) {
+  // Most files are small: room for a whole piece would cost more (a megabyte set to zero) than the reading.
+  constexpr std::size_t kFirst = 4096;
   std::string bytes;
-  while (static_cast<std::int64_t>(bytes.size()) < max) {
+  for (std::size_t room = kFirst; static_cast<std::int64_t>(bytes.size()) < max;
+       room = std::min(room * 4, kPiece)) {
     const std::size_t had = bytes.size();
-    bytes.resize(had + std::min(kPiece, static_cast<std::size_t>(max) - had));
+    bytes.resize(had + std::min(room, static_cast<std::size_t>(max) - had));
     const ssize_t got =
         ::pread(fd.get(), bytes.data() + had, bytes.size() - had, offset + static_cast<off_t>(had));
     if (got < 0 && errno == EINTR) {

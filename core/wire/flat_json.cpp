@@ -1,5 +1,8 @@
 #include "core/wire/flat_json.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "core/wire/json.hpp"
 
 namespace gpubroker {
@@ -14,10 +17,15 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
+constexpr std::array<bool, 256> kPlain = [] {
+  std::array<bool, 256> plain{};
+  for (std::size_t c = 0x20; c < 0x80; ++c) { plain.at(c) = c != '"' && c != '\\'; }
+  return plain;
+}();
+
 /// Printable ASCII that stands for itself between quotes.
 bool is_plain(char c) {
-  return static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x80 && c != '"' &&
-         c != '\\';
+  return kPlain[static_cast<unsigned char>(c)];
 }
 
 }  // namespace
@@ -113,11 +121,12 @@ class FlatParser {
   bool string() {
     ++at_;
     const std::uint32_t node = add(Kind::text);
-    while (at_ < text_.size() && text_[at_] != '"') {
-      const char c = text_[at_];
-      if (static_cast<unsigned char>(c) < 0x20) { return false; }
-      if (!is_plain(c)) { document_.nodes_[node].is_plain = false; }
-      at_ += c == '\\' ? 2 : 1;
+    while (true) {
+      while (at_ < text_.size() && is_plain(text_[at_])) { ++at_; }
+      if (at_ >= text_.size() || text_[at_] == '"') { break; }
+      if (static_cast<unsigned char>(text_[at_]) < 0x20) { return false; }
+      document_.nodes_[node].is_plain = false;
+      at_ += text_[at_] == '\\' ? 2U : 1U;
     }
     if (at_ >= text_.size()) { return false; }
     ++at_;
@@ -262,19 +271,23 @@ void FlatWriter::separate() {
 }
 
 FlatWriter& FlatWriter::name(std::string_view name) {
-  text(name);
-  out_ += ':';
+  if (std::all_of(name.begin(), name.end(), is_plain)) {  // few calls: names are half of all that is written
+    out_.append(first_ ? "\"" : ",\"");
+    out_.append(name);
+    out_.append("\":");
+  } else {
+    text(name);
+    out_ += ':';
+  }
   first_ = true;  // no comma before the value
   return *this;
 }
 
 FlatWriter& FlatWriter::text(std::string_view value) {
   separate();
-  for (const char c : value) {
-    if (!is_plain(c)) {
-      out_ += dump_json(Json(value));
-      return *this;
-    }
+  if (!std::all_of(value.begin(), value.end(), is_plain)) {
+    out_ += dump_json(Json(value));
+    return *this;
   }
   out_ += '"';
   out_ += value;

@@ -105,6 +105,7 @@ auto read_flat(std::string_view text, std::string_view source, Read read)
 /// Writes one JSON text from left to right. Bytes that are not UTF-8 are replaced, as dump_json does.
 class FlatWriter {
  public:
+  FlatWriter() { out_.reserve(kUsual); }
   FlatWriter& open() { return begin('{'); }
   FlatWriter& close() { return finish('}'); }
   FlatWriter& open_list() { return begin('['); }
@@ -139,6 +140,7 @@ class FlatWriter {
   std::string take() && { return std::move(out_); }
 
  private:
+  static constexpr std::size_t kUsual = 320;  // most rows fit
   FlatWriter& begin(char c);
   FlatWriter& finish(char c);
   void separate();

@@ -44,10 +44,13 @@ Result<std::vector<JournalRow>> MemoryJournal::read(const WorkloadId& workload, 
   if (workload.value.empty()) {
     const auto from = std::upper_bound(rows_.begin(), rows_.end(), after,
                                        [](std::int64_t seq, const JournalRow& row) { return seq < row.seq; });
-    for (auto row = from; row != rows_.end() && found.size() < limit; ++row) { found.push_back(*row); }
+    const auto left = static_cast<std::size_t>(rows_.end() - from);
+    found.assign(from, from + static_cast<std::ptrdiff_t>(std::min(left, limit)));
     return found;
   }
-  for (const std::size_t at : of_workload_[workload]) {
+  const std::vector<std::size_t>& own = of_workload_[workload];
+  found.reserve(std::min(own.size(), limit));
+  for (const std::size_t at : own) {
     if (rows_[at].seq > after && found.size() < limit) { found.push_back(rows_[at]); }
   }
   return found;

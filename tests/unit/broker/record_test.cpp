@@ -23,7 +23,7 @@ NodeView full_view() {
   view.tags = {.workload = {"train-abcd"}, .attempt = 1, .key = "k\"1", .owner = "me", .expires = {99}};
   view.state = NodeState::running;
   view.address = {.id = view.id, .host = "10.0.0.1", .root = "/opt", .binary = "gpubroker"};
-  view.env = {{"A", "1"}, {"NCCL_IB_HCA", "mlx5\n"}};
+  view.env = {{"A", "1"}, {"B\"quoted\"", "2"}, {"NCCL_IB_HCA", "mlx5\n"}};
   view.created_at = {5};
   view.billed_from = Instant{6};
   view.ended_at = Instant{7};
