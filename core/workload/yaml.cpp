@@ -119,7 +119,8 @@ Error not_a_map(const std::string& source) {
 
 /// What follows the first document is another one, or something that no YAML parser can place.
 Error more_than_one(const YamlPlace& place, const std::string& text, const YAML::Mark& second) {
-  const bool is_document = text.compare(static_cast<std::size_t>(std::max(second.pos, 0)), 3, "---") == 0;
+  const std::size_t at = std::min(static_cast<std::size_t>(std::max(second.pos, 0)), text.size());
+  const bool is_document = text.compare(at, 3, "---") == 0;
   return {
       .kind = ErrorKind::invalid,
       .message = is_document ? "several documents (`---`): pipelines of tasks are not supported"
