@@ -460,15 +460,20 @@ class TaskReader {
         continue;
       }
       const bool braces = i + 1 < path.size() && path[i + 1] == '{';
-      std::size_t end = i + (braces ? 2 : 1);
-      const std::size_t begin = end;
+      const std::size_t begin = i + (braces ? 2 : 1);
+      std::size_t end = begin;
       while (end < path.size() &&
              (std::isalnum(static_cast<unsigned char>(path[end])) != 0 || path[end] == '_')) {
         ++end;
       }
+      const bool closed = !braces || (end < path.size() && path[end] == '}');
       const auto value = task().envs.find(path.substr(begin, end - begin));
-      text += value == task().envs.end() ? path.substr(i, end - i) : value->second;
-      i = end - (braces && end < path.size() ? 0 : 1);
+      if (!closed || value == task().envs.end()) {
+        text += '$';  // and the rest as it stands
+        continue;
+      }
+      text += value->second;
+      i = end - (braces ? 0 : 1);
     }
     return text;
   }

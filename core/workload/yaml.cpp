@@ -1,6 +1,9 @@
 #include "core/workload/yaml.hpp"
 
+#include <optional>
 #include <set>
+#include <sstream>
+#include <yaml-cpp/eventhandler.h>
 
 #include "core/base/text.hpp"
 
@@ -79,11 +82,52 @@ Status check_characters(std::string_view text, const YamlPlace& place) {
   return Ok{};
 }
 
+/// Notes where the last document begins and drops everything else.
+class DocumentStarts final : public YAML::EventHandler {
+ public:
+  YAML::Mark last = {};
+  void OnDocumentStart(const YAML::Mark& mark) override { last = mark; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& /*mark*/, YAML::anchor_t /*anchor*/) override {}
+  void OnAlias(const YAML::Mark& /*mark*/, YAML::anchor_t /*anchor*/) override {}
+  void OnScalar(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                const std::string& /*value*/) override {}
+  void OnSequenceStart(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                       YAML::EmitterStyle::value /*style*/) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                  YAML::EmitterStyle::value /*style*/) override {}
+  void OnMapEnd() override {}
+};
+
+/// Where a second document begins, if there is one. YAML::LoadAll would make documents without end of
+/// ",name: x": the parser does not get past a comma that belongs to nothing.
+std::optional<YAML::Mark> second_document(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  DocumentStarts starts;
+  if (!parser.HandleNextDocument(starts) || !parser.HandleNextDocument(starts)) { return std::nullopt; }
+  return starts.last;
+}
+
 Error not_a_map(const std::string& source) {
   return {.kind = ErrorKind::invalid,
           .message = "a task file is a map of fields; this one is empty or something else",
           .hint = "`gpubroker init` writes one to start from",
           .source = source};
+}
+
+/// What follows the first document is another one, or something that no YAML parser can place.
+Error more_than_one(const YamlPlace& place, const std::string& text, const YAML::Mark& second) {
+  const std::size_t at = std::min(static_cast<std::size_t>(std::max(second.pos, 0)), text.size());
+  const bool is_document = text.compare(at, 3, "---") == 0;
+  return {
+      .kind = ErrorKind::invalid,
+      .message = is_document ? "several documents (`---`): pipelines of tasks are not supported"
+                             : "not YAML: nothing may follow the fields here",
+      .hint = is_document ? "put each task into its own file and launch them one by one"
+                          : "look for a comma, bracket or brace too many",
+      .source = place.file + ":" + std::to_string(second.line + 1) + ":" + std::to_string(second.column + 1)};
 }
 
 /// Adds the entries of `map` whose names are not there yet, and then those of what it merges.
@@ -129,17 +173,16 @@ Result<YAML::Node> load_yaml(std::string_view text, const YamlPlace& place) {
   }
   TRY([[maybe_unused]] const Ok readable, check_characters(text, place));
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.empty()) { return not_a_map(place.file + ":1:1"); }
-    if (!documents.front().IsMap()) { return not_a_map(place_of(place, documents.front())); }
-    if (documents.size() > 1) {
-      return mistake(place, documents[1], "",
-                     "several documents (`---`): pipelines of tasks are not supported",
-                     "put each task into its own file and launch them one by one");
+    const std::string whole(text);
+    const YAML::Node root = YAML::Load(whole);
+    if (!root.IsDefined() || root.IsNull()) { return not_a_map(place.file + ":1:1"); }
+    if (!root.IsMap()) { return not_a_map(place_of(place, root)); }
+    if (const std::optional<YAML::Mark> second = second_document(whole)) {
+      return more_than_one(place, whole, *second);
     }
     int nodes = 0;
-    TRY([[maybe_unused]] const Ok fine, inspect(place, documents.front(), 0, nodes));
-    return documents.front();
+    TRY([[maybe_unused]] const Ok fine, inspect(place, root, 0, nodes));
+    return root;
   } catch (const YAML::Exception& e) {
     const std::string at =
         e.mark.is_null() ? ""

@@ -116,6 +116,9 @@ TEST_CASE("paths: ~, $NAME and ${NAME}, relative and absolute") {
   CHECK(workdir("$B") == "/two");
   CHECK(workdir("$C") == "/home/me/three");
   CHECK(workdir("$NONE/x$") == "/base/$NONE/x$");
+  CHECK(workdir("x${A") == "/base/x${A");
+  CHECK(workdir("x${Aü}/${NONE}") == "/base/x${Aü}/${NONE}");  // found by the fuzzer: lost half of the ü
+  CHECK(workdir("x$A$A${A}") == "/base/xoneoneone");
 }
 
 }  // namespace
