@@ -110,6 +110,48 @@ void wait_for_news(Context& context, Supervisor& supervisor, Journal& journal, I
   }
 }
 
+/// Every supervisor of a home holds this lock for its life, and the kernel gives it back however that ends. A
+/// lease outlives kill -9 by its whole length; who gets the lock knows that the lease's holder is dead.
+Result<std::unique_ptr<FileLock>> lock_supervisor(Context& context, Millis wait) {
+  return context.files.lock(context.home + "/supervisor.lock", wait);
+}
+
+/// Frees the lease of a dead supervisor. If its holder lives all the same (it had not got the lock when it
+/// started), the fence keeps it from writing beside the next one.
+Status free_lease(Journal& journal, Instant now) {
+  TRY(const std::optional<Lease> lease, journal.current_lease());
+  if (!lease || lease->until <= now) { return Ok{}; }
+  log_event(LogLevel::warn, "supervise.lease_of_a_dead_supervisor", {{"holder", lease->holder}});
+  return journal.release_lease(*lease);
+}
+
+/// One supervisor's life: until it is told to leave or has had nothing to do for a while.
+Status work(const SuperviseOptions& options, Context& context, Journal& journal, ThreadPool& pool) {
+  TRY(const auto providers, context.providers());
+  TRY(OfferSource* const offers, context.offers());
+  SupervisorParts parts = make_parts(context, journal, *offers, pool);
+  parts.providers = providers;
+  const std::string holder = "pid-" + std::to_string(context.processes.self_pid()) + "-" +
+                             std::to_string(context.random.next() % 1'000'000);
+  // ensure_supervisor holds it for a moment only.
+  Result<std::unique_ptr<FileLock>> alone = lock_supervisor(context, Millis{200});
+  if (alone.ok()) { TRY([[maybe_unused]] const Ok freed, free_lease(journal, context.clock.now())); }
+  Supervisor supervisor(std::move(parts), holder);
+  TRY([[maybe_unused]] const Ok started, supervisor.start());
+  std::optional<Instant> idle_since;
+  while (!was_interrupted()) {
+    if (!alone.ok()) { alone = lock_supervisor(context, Millis{0}); }  // a former one was still leaving
+    TRY(const Supervisor::Step step, supervisor.step());
+    const Instant now = context.clock.now();
+    if (!step.idle) { idle_since.reset(); }
+    if (step.idle && !idle_since) { idle_since = now; }
+    if (options.until_idle && idle_since && now - *idle_since >= std::chrono::seconds{1}) { break; }
+    wait_for_news(context, supervisor, journal, step.idle ? now + Millis{100} : step.next);
+  }
+  supervisor.stop();
+  return Ok{};
+}
+
 }  // namespace
 
 bool was_interrupted() {
@@ -125,7 +167,11 @@ void watch_interrupts() {
 Status ensure_supervisor(Context& context) {
   TRY(Journal* const journal, context.journal());
   TRY(const std::optional<Lease> lease, journal->current_lease());
-  if (lease && lease->until > context.clock.now()) { return Ok{}; }
+  // A supervisor with a lease looks into the journal once more after it has given the lease back: what was
+  // written before we looked at the lease is taken care of.
+  if (lease && lease->until > context.clock.now() && !lock_supervisor(context, Millis{20}).ok()) {
+    return Ok{};
+  }
   TRY(const std::string self, context.processes.self_path());
   std::map<std::string, std::string> env = {{"GPUBROKER_HOME", context.home}};
   if (!context.scenario.empty()) { env["GPUBROKER_SCENARIO"] = context.scenario; }
@@ -139,26 +185,14 @@ Result<int> run_supervise(const SuperviseOptions& options, Context& context) {
   watch_interrupts();
   open_log("", LogLevel::info);
   TRY(Journal* const journal, context.journal());
-  TRY(const auto providers, context.providers());
-  TRY(OfferSource* const offers, context.offers());
   ThreadPool pool(16);
-  SupervisorParts parts = make_parts(context, *journal, *offers, pool);
-  parts.providers = providers;
-  const std::string holder = "pid-" + std::to_string(context.processes.self_pid()) + "-" +
-                             std::to_string(context.random.next() % 1'000'000);
-  Supervisor supervisor(std::move(parts), holder);
-  TRY([[maybe_unused]] const Ok started, supervisor.start());
-  std::optional<Instant> idle_since;
-  while (!was_interrupted()) {
-    TRY(const Supervisor::Step step, supervisor.step());
-    const Instant now = context.clock.now();
-    if (!step.idle) { idle_since.reset(); }
-    if (step.idle && !idle_since) { idle_since = now; }
-    if (options.until_idle && idle_since && now - *idle_since >= std::chrono::seconds{1}) { break; }
-    wait_for_news(context, supervisor, *journal, step.idle ? now + Millis{100} : step.next);
+  while (true) {
+    TRY([[maybe_unused]] const Ok worked, work(options, context, *journal, pool));
+    if (was_interrupted()) { return 0; }
+    // A launch that saw our lease just before we gave it back started no other supervisor.
+    TRY(const std::vector<WorkloadRow> live, journal->workloads(/*only_live=*/true));
+    if (live.empty()) { return 0; }
   }
-  supervisor.stop();
-  return 0;
 }
 
 }  // namespace gpubroker

@@ -184,13 +184,15 @@ struct Supervisor::Impl {
       if (!foreign) { seen_seq = last; }
     }
     outcomes.clear();
-    for (Turn& turn : turns) { take_in(turn, now); }
+    std::vector<WorkloadId> written;  // taking a turn in moves its state away
+    for (Turn& turn : turns) {
+      if (!turn.records.empty()) { written.push_back(turn.state.id); }
+      take_in(turn, now);
+    }
     if (foreign) {
       // Rows of others lie between or before ours: read all of them again, so that memory is the journal's
       // fold.
-      for (const Turn& turn : turns) {
-        if (!turn.records.empty()) { TRY([[maybe_unused]] const Ok loaded, reload(turn.state.id)); }
-      }
+      for (const WorkloadId& id : written) { TRY([[maybe_unused]] const Ok loaded, reload(id)); }
       TRY([[maybe_unused]] const Ok read, read_foreign());
     }
     return !batch.rows.empty();
