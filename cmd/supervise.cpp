@@ -109,25 +109,19 @@ void wait_for_news(Context& context, Supervisor& supervisor, Journal& journal, I
   }
 }
 
-constexpr const char* kHolderPrefix = "pid-";
-
-/// Whether the holder of a lease may still be at work. One of another machine or form may.
-bool may_live(const std::string& holder, Context& context) {
-  const std::string prefix = kHolderPrefix;
-  if (holder.rfind(prefix, 0) != 0) { return true; }
-  const std::optional<std::int64_t> pid = parse_int(split(holder.substr(prefix.size()), '-').front());
-  return !pid || context.processes.is_alive(*pid);
+/// Every supervisor of a home holds this lock for its life, and the kernel gives it back however that ends. A
+/// lease outlives kill -9 by its whole length; who gets the lock knows that the lease's holder is dead.
+Result<std::unique_ptr<FileLock>> lock_supervisor(Context& context, Millis wait) {
+  return context.files.lock(context.home + "/supervisor.lock", wait);
 }
 
-/// Takes the lease. One that a dead supervisor has left behind is waited for: it ends by itself.
-Status start(Supervisor& supervisor, Journal& journal, Context& context) {
-  while (true) {
-    Status started = supervisor.start();
-    if (started.ok() || started.error().kind != ErrorKind::conflict || was_interrupted()) { return started; }
-    TRY(const std::optional<Lease> lease, journal.current_lease());
-    if (!lease || may_live(lease->holder, context)) { return started; }
-    context.clock.sleep_until(std::min(lease->until, context.clock.now() + Millis{100}));
-  }
+/// Frees the lease of a dead supervisor. If its holder lives all the same (it had not got the lock when it
+/// started), the fence keeps it from writing beside the next one.
+Status free_lease(Journal& journal, Instant now) {
+  TRY(const std::optional<Lease> lease, journal.current_lease());
+  if (!lease || lease->until <= now) { return Ok{}; }
+  log_event(LogLevel::warn, "supervise.lease_of_a_dead_supervisor", {{"holder", lease->holder}});
+  return journal.release_lease(*lease);
 }
 
 /// What is kept for workloads that were live a moment ago and will not run again goes away.
@@ -155,13 +149,22 @@ class Housekeeper {
   std::map<WorkloadId, std::string> archives_ = {};
 };
 
-/// The loop, until a signal or, when that is wanted, until nothing has been to do for a while.
-Status work(Supervisor& supervisor, const SuperviseOptions& options, Journal& journal, Context& context) {
+/// One supervisor's life: until it is told to leave or, when that is wanted, has had nothing to do for a
+/// while.
+Status work(const SuperviseOptions& options, Context& context, Journal& journal, SupervisorParts parts) {
   constexpr Millis kIdle{1'000};
+  const std::string holder = "pid-" + std::to_string(context.processes.self_pid()) + "-" +
+                             std::to_string(context.random.next() % 1'000'000);
+  // ensure_supervisor holds it for a moment only.
+  Result<std::unique_ptr<FileLock>> alone = lock_supervisor(context, Millis{200});
+  if (alone.ok()) { TRY([[maybe_unused]] const Ok freed, free_lease(journal, context.clock.now())); }
+  Supervisor supervisor(std::move(parts), holder);
+  TRY([[maybe_unused]] const Ok started, supervisor.start());
   Housekeeper housekeeper(context);
   housekeeper.look(journal, supervisor.workloads());
   Instant busy_at = context.clock.now();
   while (!was_interrupted()) {
+    if (!alone.ok()) { alone = lock_supervisor(context, Millis{0}); }  // a former one was still leaving
     TRY(const Supervisor::Step step, supervisor.step());
     if (step.changed) { housekeeper.look(journal, supervisor.workloads()); }
     const Instant now = context.clock.now();
@@ -169,6 +172,7 @@ Status work(Supervisor& supervisor, const SuperviseOptions& options, Journal& jo
     if (options.until_idle && now - busy_at >= kIdle) { break; }
     wait_for_news(context, supervisor, journal, step.idle ? now + Millis{100} : step.next);
   }
+  supervisor.stop();
   return Ok{};
 }
 
@@ -177,7 +181,11 @@ Status work(Supervisor& supervisor, const SuperviseOptions& options, Journal& jo
 Status ensure_supervisor(Context& context) {
   TRY(Journal* const journal, context.journal());
   TRY(const std::optional<Lease> lease, journal->current_lease());
-  if (lease && lease->until > context.clock.now() && may_live(lease->holder, context)) { return Ok{}; }
+  // A supervisor with a lease looks into the journal once more after it has given the lease back: what was
+  // written before we looked at the lease is taken care of.
+  if (lease && lease->until > context.clock.now() && !lock_supervisor(context, Millis{20}).ok()) {
+    return Ok{};
+  }
   TRY(const std::string self, context.processes.self_path());
   std::map<std::string, std::string> env = {{"GPUBROKER_HOME", context.home}};
   if (!context.scenario.empty()) { env["GPUBROKER_SCENARIO"] = context.scenario; }
@@ -191,19 +199,14 @@ Result<int> run_supervise(const SuperviseOptions& options, Context& context) {
   watch_interrupts(SecondSignal::is_ignored);
   open_log("", LogLevel::info);
   TRY(Journal* const journal, context.journal());
+  ThreadPool pool(16);
   TRY(const auto providers, context.providers());
   TRY(OfferSource* const offers, context.offers());
-  ThreadPool pool(16);
   TRY([[maybe_unused]] const Ok swept, sweep_files(context));
-  const std::string holder = kHolderPrefix + std::to_string(context.processes.self_pid()) + "-" +
-                             std::to_string(context.random.next() % 1'000'000);
   while (true) {
     SupervisorParts parts = make_parts(context, *journal, *offers, pool);
     parts.providers = providers;
-    Supervisor supervisor(std::move(parts), holder);
-    TRY([[maybe_unused]] const Ok started, start(supervisor, *journal, context));
-    TRY([[maybe_unused]] const Ok worked, work(supervisor, options, *journal, context));
-    supervisor.stop();
+    TRY([[maybe_unused]] const Ok worked, work(options, context, *journal, std::move(parts)));
     if (was_interrupted()) { return 0; }
     // Who asks for something writes it down and then looks for a lease. So who leaves gives the lease back
     // and then looks once more: one of the two sees the other.
