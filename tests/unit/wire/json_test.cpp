@@ -39,7 +39,7 @@ TEST_CASE("only an array has items") {
 }
 
 TEST_CASE("documents as deep as a message may be large neither crash nor pass") {
-  for (const std::size_t depth : {std::size_t{1'000}, std::size_t{1'000'000}}) {
+  for (const std::size_t depth : {std::size_t{1'000}, std::size_t{200'000}}) {
     CAPTURE(depth);
     CHECK_FALSE(number_of(std::string(depth, '[')).ok());
     CHECK_FALSE(number_of(std::string(depth, '[') + std::string(depth, ']')).ok());
