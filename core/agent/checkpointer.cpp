@@ -8,6 +8,9 @@
 namespace gpubroker {
 namespace {
 
+/// LATEST.json must stand for so long before it is believed: times of files move in ticks of a few
+/// milliseconds, and a job that saves again within one could leave files of two moments that look like one.
+constexpr Millis kSettle{20};
 constexpr Millis kQuiet = std::chrono::seconds{2};
 constexpr Millis kStorePause = std::chrono::seconds{5};  // after a store that refused
 constexpr const char* kLatest = "LATEST.json";
@@ -44,6 +47,12 @@ Status check_claims(const Json& latest, const Manifest& manifest) {
   return Ok{};
 }
 
+/// What makes a file another one than it was.
+std::string mark_of(const FileInfo& file, const std::string& path) {
+  return path + ":" + std::to_string(file.size) + ":" + std::to_string(file.modified_ns) + ":" +
+         std::to_string(file.inode) + "\n";
+}
+
 }  // namespace
 
 Checkpointer::Checkpointer(AgentParts parts, AgentSpec spec, std::string folder)
@@ -76,7 +85,7 @@ Result<std::string> Checkpointer::stamp_of(const std::vector<std::string>& paths
   std::int64_t marked_ns = std::numeric_limits<std::int64_t>::max();
   for (const std::string& path : paths) {
     TRY(const FileInfo info, parts_.files.stat(folder_ + "/" + path));
-    stamp += path + ":" + std::to_string(info.size) + ":" + std::to_string(info.modified_ns) + "\n";
+    stamp += mark_of(info, path);
     // LATEST.json is written last: a younger file belongs to the next checkpoint.
     if (path == kLatest) { marked_ns = info.modified_ns; }
     if (info.modified_ns > marked_ns) { return changed(path); }
@@ -91,8 +100,7 @@ Result<Checkpointer::Candidate> Checkpointer::read_folder() {
     const bool in_the_making =
         file.name.find(".part") != std::string::npos || file.name.find(".tmp") != std::string::npos;
     if (in_the_making) { return Candidate{}; }
-    candidate.mark +=
-        file.name + ":" + std::to_string(file.size) + ":" + std::to_string(file.modified_ns) + "\n";
+    candidate.mark += mark_of(file, file.name);
     candidate.paths.push_back(file.name);
   }
   return candidate;
@@ -112,10 +120,15 @@ Result<Checkpointer::Candidate> Checkpointer::find_quiet(std::int64_t step) {
 
 Result<Checkpointer::Candidate> Checkpointer::find(std::int64_t step) {
   const Result<std::string> latest = parts_.files.read(folder_ + "/" + kLatest);
-  if (latest.ok()) {
-    return latest.value() == tried_ ? Result<Candidate>(Candidate{}) : find_marked(latest.value());
+  if (!latest.ok()) { return find_quiet(step); }
+  if (latest.value() == tried_) { return Candidate{}; }
+  const Millis now = parts_.clock.monotonic();
+  if (latest.value() != fresh_mark_) {
+    fresh_mark_ = latest.value();
+    fresh_since_ = now;
   }
-  return find_quiet(step);
+  if (now - fresh_since_ < kSettle && !is_over_) { return Candidate{}; }
+  return find_marked(latest.value());
 }
 
 /// Whether what was read is one moment's content: nothing may have changed since it was found.

@@ -55,7 +55,9 @@ class Checkpointer {
   AgentParts parts_;
   AgentSpec spec_;
   std::string folder_;
-  std::string tried_ = {};  // mark of the last candidate
+  std::string tried_ = {};       // mark of the last candidate
+  std::string fresh_mark_ = {};  // of the LATEST.json that is waited for to settle
+  Millis fresh_since_{0};
   std::string quiet_mark_ = {};
   Millis quiet_since_{0};
   std::thread thread_;

@@ -18,7 +18,7 @@ Error changed(const std::string& path, const std::string& full) {
 }
 
 bool is_same(const FileInfo& a, const FileInfo& b) {
-  return a.type == b.type && a.size == b.size && a.modified_ns == b.modified_ns;
+  return a.type == b.type && a.size == b.size && a.modified_ns == b.modified_ns && a.inode == b.inode;
 }
 
 /// Copies files' pieces into the store and says what each file was made of.

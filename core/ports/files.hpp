@@ -20,6 +20,7 @@ struct FileInfo {
   Instant modified = {};
   std::int64_t modified_ns = 0;  // full mtime in nanoseconds, to notice a change within a millisecond
   int mode = 0;                  // permission bits
+  std::uint64_t inode = 0;       // another one when the file was replaced, also within the clock's tick
 };
 
 /// A held lock on a file; released when destroyed or when the process dies.

@@ -117,6 +117,7 @@ FileInfo info_from(const struct stat& st, std::string name) {
   info.modified_ns = static_cast<std::int64_t>(st.st_mtim.tv_sec) * 1'000'000'000 + st.st_mtim.tv_nsec;
   info.modified = {info.modified_ns / 1'000'000};
   info.mode = static_cast<int>(st.st_mode & 07777U);
+  info.inode = st.st_ino;
   return info;
 }
 

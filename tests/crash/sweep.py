@@ -169,9 +169,9 @@ class Run:
             if not moved and state["phase"] == "running" and time.monotonic() - asked > 3:
                 here = state["attempts"][-1]["place"]
                 to = "local/" + ("eu-west" if "us-east" in here else "us-east")
-                done = self.call("migrate", self.name, "--to", to, armed=True)
+                done = self.call("migrate", self.name, "--yes", "--to", to, armed=True)
                 if done.returncode == -signal.SIGKILL:
-                    done = self.call("migrate", self.name, "--to", to, armed=True)
+                    done = self.call("migrate", self.name, "--yes", "--to", to, armed=True)
                     if done.returncode != 0 and self.state()["phase"] in ("running", "migrating"):
                         raise Broken(f"migrate again: exit {done.returncode} {done.stderr.strip()}")
                 asked = time.monotonic()

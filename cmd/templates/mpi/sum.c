@@ -1,5 +1,6 @@
-/* A sum over steps and ranks that comes out the same however often it was interrupted: `sum STEPS EVERY [PAUSE_MS]`.
-   All ranks agree after every step whether to save and whether to stop; rank 0 saves. Exit code 75 means: saved, run me again. */
+/* A sum over steps and ranks that comes out the same however often it was interrupted: `sum STEPS EVERY
+   [PAUSE_MS]`. All ranks agree after every step whether to save and whether to stop; rank 0 saves. Exit code
+   75 means: saved, run me again. */
 #include <mpi.h>
 #include <signal.h>
 #include <stdio.h>
@@ -37,8 +38,8 @@ static void replace(const char* path, const char* text) {
   char part[4096];
   snprintf(part, sizeof part, "%s.part", path);
   FILE* file = fopen(part, "w");
-  if (file == NULL || fputs(text, file) < 0 || fflush(file) != 0 || fsync(fileno(file)) != 0 || fclose(file) != 0 ||
-      rename(part, path) != 0) {
+  if (file == NULL || fputs(text, file) < 0 || fflush(file) != 0 || fsync(fileno(file)) != 0 ||
+      fclose(file) != 0 || rename(part, path) != 0) {
     perror(path);
     MPI_Abort(MPI_COMM_WORLD, 1);
   }
@@ -51,7 +52,8 @@ static void save(const char* folder, long step, long long sum, int ranks) {
   const int bytes = snprintf(text, sizeof text, "%ld %lld\n", step, sum);
   replace(path, text);
   snprintf(path, sizeof path, "%s/LATEST.json", folder);
-  snprintf(text, sizeof text, "{\"file\": \"%s\", \"step\": %ld, \"bytes\": %d, \"world\": %d}", name, step, bytes, ranks);
+  snprintf(text, sizeof text, "{\"file\": \"%s\", \"step\": %ld, \"bytes\": %d, \"world\": %d}", name, step,
+           bytes, ranks);
   replace(path, text); /* last: from here on it counts */
 }
 

@@ -161,16 +161,17 @@ TEST_CASE("silence and standstill are losses") {
     AgentReport report = story.last().nodes.at(0).agent;
     report.step = 4;
     report.step_at = story.now;
+    report.steps_seen = 3;
     story.report(1, 0, report);
-    for (int i = 0; i < 29; ++i) {  // its agent is well all the time
+    const auto pass_ten_seconds = [&] {  // its agent is well all the time
       story.now = story.now + seconds{10};
       report.heartbeat_at = story.now;
+      report.since_progress += seconds{10};
       story.report(1, 0, report);
-    }
+    };
+    for (int i = 0; i < 29; ++i) { pass_ten_seconds(); }
     CHECK_FALSE(story.last().is_over());
-    story.now = story.now + seconds{10};
-    report.heartbeat_at = story.now;
-    story.report(1, 0, report);
+    pass_ten_seconds();
     CHECK(story.last().end == AttemptEnd::lost);
     CHECK(story.last().reason.find("hangs") != std::string::npos);
   }

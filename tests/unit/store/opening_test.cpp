@@ -130,8 +130,12 @@ TEST_CASE("every older schema is brought up to date, with what was in it") {
     }
     if (version < all.size()) {
       const std::string before = bytes_of(path);
-      check_error(open_journal(path, OpenMode::read_only), ErrorKind::invalid, "older",
-                  "has an older schema");
+      const Result<std::unique_ptr<Journal>> looked = open_journal(path, OpenMode::read_only);
+      if (version == 0) {  // in the making: a launch is just beginning
+        check_error(looked, ErrorKind::not_found, "", "no journal");
+      } else {
+        check_error(looked, ErrorKind::invalid, "older", "has an older schema");
+      }
       CHECK(bytes_of(path) == before);
     }
     const std::unique_ptr<Journal> journal = open(path);
