@@ -69,7 +69,7 @@ class Agent {
       }
     }
     TRY([[maybe_unused]] const Ok ran, run_script("run", spec_.run));
-    if (checkpointer_ != nullptr) { checkpointer_->finish(report_.step); }
+    if (checkpointer_ != nullptr) { checkpointer_->finish(report_.step, was_killed()); }
     return leave(report_.reason, /*setup_failed=*/false);
   }
 
@@ -125,7 +125,7 @@ class Agent {
     if (spec_.rank == 0 && !spec_.checkpoint.path.empty()) {
       workdir_ = root_ + "/workdir";
       Checkpointer last(parts_, spec_, checkpoint_folder());
-      last.finish(report_.step);
+      last.finish(report_.step, /*killed=*/true);
       last.tell(report_);
     }
     report_.exit_signal = SIGKILL;
@@ -259,6 +259,13 @@ class Agent {
     } else {
       report_.reason = name + " exited with code " + std::to_string(exit.code.value_or(-1));
     }
+  }
+
+  /// Whether the job was ended in the middle of whatever it did. A job that saves and then dies of the signal
+  /// that asked for it was not.
+  [[nodiscard]] bool was_killed() const {
+    constexpr int kShellsWord = 128 + SIGKILL;  // of a child's signal
+    return !ended_why_.empty() || report_.exit_signal == SIGKILL || report_.exit_code == kShellsWord;
   }
 
   void set_step(std::int64_t step) {

@@ -104,7 +104,9 @@ void Checkpointer::commit(const Candidate& candidate) {
                           .step = candidate.step,
                           .world_size = candidate.world_size};
     TRY(CommitResult result, store.commit_files(folder_, candidate.paths, header));
-    TRY([[maybe_unused]] const Ok kept, store.retain(spec_.checkpoint.keep, /*sweep_all=*/false));
+    // Another node of this gang may still have to restore what the attempt goes on from.
+    TRY([[maybe_unused]] const Ok kept,
+        store.retain(spec_.checkpoint.keep, /*sweep_all=*/false, spec_.resume));
     return result;
   };
   const Result<CommitResult> result = work();
@@ -133,10 +135,13 @@ void Checkpointer::look(std::int64_t step) {
   });
 }
 
-void Checkpointer::finish(std::int64_t step) {
+void Checkpointer::finish(std::int64_t step, bool killed) {
   if (thread_.joinable()) { thread_.join(); }
   busy_ = false;
-  quiet_since_ = parts_.clock.monotonic() - kQuiet;  // nobody writes any more
+  // Without the job's word for it, what a killed job leaves may be half of a save.
+  if (killed && !parts_.files.stat(folder_ + "/" + kLatest).ok()) { return; }
+  (void)find_quiet(step);                            // what is there now …
+  quiet_since_ = parts_.clock.monotonic() - kQuiet;  // … is not written to any more
   const Result<std::vector<FileInfo>> there = parts_.files.list(folder_, /*recursive=*/true);
   if (!there.ok() || there.value().empty()) { return; }
   look(step);

@@ -91,8 +91,9 @@ class CheckpointStore {
 
   /// Keeps the newest `keep` whole checkpoints, removes other manifests and then the pieces no manifest
   /// names. Pieces younger than a manifest in the making are safe: only pieces unreferenced at two sweeps an
-  /// hour apart, or all when `now` is forced by `sweep_all`, go. Never removes the last whole checkpoint.
-  Status retain(int keep, bool sweep_all);
+  /// hour apart, or all when `now` is forced by `sweep_all`, go. Never removes the last whole checkpoint, nor
+  /// `needed`, whatever its age.
+  Status retain(int keep, bool sweep_all, const std::optional<CheckpointId>& needed = {});
 
  private:
   ObjectStore& objects_;

@@ -227,7 +227,7 @@ Status CheckpointStore::remove(const CheckpointId& id) {
   return objects_.remove(manifest_key(workload_, id));
 }
 
-Status CheckpointStore::retain(int keep, bool sweep_all) {
+Status CheckpointStore::retain(int keep, bool sweep_all, const std::optional<CheckpointId>& needed) {
   std::vector<std::string> damaged;
   TRY(const std::vector<Manifest> all, list(&damaged));
   int whole = 0;
@@ -235,7 +235,9 @@ Status CheckpointStore::retain(int keep, bool sweep_all) {
     const bool kept = whole < std::max(keep, 1) && verify(manifest, /*deep=*/false).ok();
     whole += kept ? 1 : 0;
     // Without a whole one nothing is thrown away: what is left is all there is to look at.
-    if (!kept && whole > 0) { TRY([[maybe_unused]] const Ok removed, remove(manifest.id)); }
+    if (!kept && whole > 0 && manifest.id != needed) {
+      TRY([[maybe_unused]] const Ok removed, remove(manifest.id));
+    }
   }
   if (whole == 0) { return Ok{}; }
   for (const std::string& id : damaged) { TRY([[maybe_unused]] const Ok removed, remove({id})); }

@@ -9,7 +9,6 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 NODES = 2
-STEPS = {"down": 100_000, "finish": 110}
 LIMIT_S = 90  # of one run; a loaded machine is slow
 # Dying after these is dying before the next point: nothing outside of the process has changed.
 ONE_SIDED = {"journal-write", "call"}
@@ -40,6 +39,7 @@ class Run:
         self.name = None
         self.cron = None
         self.cron_due = 0.0
+        self.blocked = 0
         self.talk = []
         self.env = {**os.environ, "GPUBROKER_HOME": str(self.home), "GPUBROKER_SCENARIO": str(HERE / "cloud.yaml"),
                     "CRASH_SECRET": "open-sesame"}
@@ -51,7 +51,7 @@ class Run:
             f"name: crash\nnum_nodes: {NODES}\nworkdir: {self.folder}/work\n"
             "resources: {market: [spot, on_demand], regions: [us-east, eu-west]}\n"
             "checkpoint: {path: ckpt, signal: SIGUSR1, grace: 2s, keep: 3}\n"
-            f"envs: {{EVIDENCE: {self.evidence}, STEPS: \"{STEPS[ending]}\"}}\nsecrets: [CRASH_SECRET]\n"
+            f"envs: {{EVIDENCE: {self.evidence}}}\nsecrets: [CRASH_SECRET]\n"
             "run: exec bash job.sh\n")
 
     # --- commands ---
@@ -90,6 +90,10 @@ class Run:
             words = cron.communicate()[1]
             if cron.returncode not in (0, 7, -signal.SIGKILL):
                 raise Broken(f"supervise: exit {cron.returncode} {words.strip()[-500:]}")
+            others = [command for _, command in self.processes() if " supervise " in command + " "]
+            self.blocked = self.blocked + 1 if cron.returncode == 7 and not others else 0
+            if self.blocked == 3:  # once or twice the other may just have left
+                raise Broken(f"a dead supervisor keeps the next from working: {words.strip()[-500:]}")
         if self.cron or time.monotonic() < self.cron_due or not self.killed().startswith("supervise/"):
             return
         self.cron_due = time.monotonic() + 0.5
@@ -149,9 +153,10 @@ class Run:
             return state["final"] or (last and last["number"] >= 3 and runs(last))
 
         self.wait("the third gang", third_runs)
-        if self.ending == "down" or not self.state()["final"]:
-            self.migrate()
-        if self.ending == "down":
+        self.migrate()
+        if self.ending == "finish":
+            (self.folder / "evidence.end").touch()
+        else:
             done = self.ask("down", self.name, "--yes")
             if done.returncode != 0:
                 raise Broken(f"down: exit {done.returncode} {done.stderr.strip()}")
@@ -166,7 +171,8 @@ class Run:
             moved = [a for a in state["attempts"] if a["migration"]]
             if state["final"] or any(a["running_at"] and self.last_step(a["number"]) > (a["resumed_step"] or 0) for a in moved):
                 return
-            if not moved and state["phase"] == "running" and time.monotonic() - asked > 3:
+            given_up = all(a["over_at"] for a in moved)
+            if given_up and state["phase"] == "running" and time.monotonic() - asked > 3:
                 here = state["attempts"][-1]["place"]
                 to = "local/" + ("eu-west" if "us-east" in here else "us-east")
                 done = self.call("migrate", self.name, "--to", to, armed=True)
@@ -232,9 +238,10 @@ class Run:
         wanted = "cancelled" if self.ending == "down" else "succeeded"
         wrong = [] if state["phase"] == wanted else [f"ended as {state['phase']}, not {wanted}: {state['reason']}"]
         if self.ending == "finish":
-            done = [line.split() for line in read_lines(self.evidence) if line.startswith("done")]
-            if len(done) != NODES or len({words[1] for words in done}) != 1 or {words[3] for words in done} != {str(STEPS["finish"])}:
-                wrong.append(f"the job's end: {done}")
+            done = [line.split()[1:3] for line in read_lines(self.evidence) if line.startswith("done ")]
+            finished = [a["number"] for a in state["attempts"] if a["end"] == "finished"]
+            if len(finished) != 1 or not all([str(finished[0]), str(rank)] in done for rank in range(NODES)):
+                wrong.append(f"attempts {finished} finished the job, its own words: {done}")
         return wrong
 
     def check_gangs(self, state, nodes):
@@ -345,16 +352,19 @@ def choose(options, tools):
         wrong = dry.run()
         if wrong:
             sys.exit(f"the undisturbed run ({ending}) failed: {wrong}\nsee {dry.folder}")
-        every = [(ending, point, side) for point in dry.points() for side in sides_of(point)]
-        print(f"{ending}: {len(dry.points())} points, {len(every)} kills", flush=True)
+        points = dry.points()
+        if ending == "finish" and not options.ending:  # up to the move it is the life that ends by `down`
+            points = points[max(i for i, point in enumerate(points) if point.startswith("migrate/")):]
+        every = [(ending, point, side) for point in points for side in sides_of(point)]
+        print(f"{ending}: {len(points)} points, {len(every)} kills", flush=True)
         shutil.rmtree(dry.folder)
         chosen += every
     if options.every > 1:
         # Which ones rotates from day to day, so that all are visited in time; each failure prints its own name.
-        chosen = chosen[int(time.time() // 86400) % options.every::options.every]
+        chosen = chosen[options.offset % options.every::options.every]
     if options.sample:
         stride = max(1, len(chosen) // options.sample)
-        chosen = chosen[int(time.time() // 86400) % stride::stride][:options.sample]
+        chosen = chosen[options.offset % stride::stride][:options.sample]
     return chosen
 
 
@@ -366,6 +376,7 @@ def main():
     parser.add_argument("--all", action="store_true", help="every point (the default)")
     parser.add_argument("--every", type=int, default=1, help="every K-th point")
     parser.add_argument("--sample", type=int, default=0, help="so many points, spread over the run")
+    parser.add_argument("--offset", type=int, default=int(time.time() // 86400), help="where every and sample begin (the day)")
     parser.add_argument("--jobs", type=int, default=6, help="runs side by side")
     parser.add_argument("--ending", choices=["down", "finish"], help="only this ending")
     parser.add_argument("--point", help="one point, e.g. supervise/journal-sync/12")
