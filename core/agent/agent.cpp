@@ -89,7 +89,7 @@ class Agent {
       }
     }
     if (Status ran = run_script("run", spec_.run); !ran.ok()) { return leave_unstarted("run", ran); }
-    if (checkpointer_ != nullptr) { checkpointer_->finish(progress_.step()); }
+    if (checkpointer_ != nullptr) { checkpointer_->finish(progress_.step(), was_killed()); }
     return leave(report_.reason, /*setup_failed=*/false);
   }
 
@@ -179,7 +179,7 @@ class Agent {
     if (spec_.rank == 0 && !spec_.checkpoint.path.empty()) {
       Checkpointer last(parts_, spec_, checkpoint_folder());
       last.go_on_from(report_);
-      last.finish(report_.step);
+      last.finish(report_.step, /*killed=*/true);
       last.tell(report_);
     }
     report_.exit_signal = SIGKILL;
@@ -331,6 +331,13 @@ class Agent {
              std::to_string(code - 128);
     }
     return " exited with code " + std::to_string(code);
+  }
+
+  /// Whether the job was ended in the middle of whatever it did. A job that saves and then dies of the signal
+  /// that asked for it was not.
+  [[nodiscard]] bool was_killed() const {
+    constexpr int kShellsWord = 128 + SIGKILL;  // of a child's signal
+    return !ended_why_.empty() || report_.exit_signal == SIGKILL || report_.exit_code == kShellsWord;
   }
 
   // --- asked to end ---

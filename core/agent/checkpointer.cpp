@@ -153,7 +153,8 @@ Result<CommitResult> Checkpointer::copy(const Candidate& candidate) {
   TRY(CommitResult result, store.commit_files(folder_, candidate.paths, header, [&](const Manifest& read) {
     return check_one_moment(candidate, read);
   }));
-  TRY([[maybe_unused]] const Ok kept, store.retain(spec_.checkpoint.keep, /*sweep_all=*/false));
+  // Another node of this gang may still have to restore what the attempt goes on from.
+  TRY([[maybe_unused]] const Ok kept, store.retain(spec_.checkpoint.keep, /*sweep_all=*/false, spec_.resume));
   return result;
 }
 
@@ -201,11 +202,13 @@ void Checkpointer::look(std::int64_t step) {
   });
 }
 
-void Checkpointer::finish(std::int64_t step) {
+void Checkpointer::finish(std::int64_t step, bool killed) {
   constexpr int kTries = 3;  // a store that refuses once more is not waited for: the machine may be going
   is_over_ = true;           // nobody writes any more
   for (int i = 0; i < kTries && (i == 0 || again_); ++i) {
     if (thread_.joinable()) { thread_.join(); }
+    // Without the job's word for it, what a killed job leaves may be half of a save.
+    if (killed && !parts_.files.stat(folder_ + "/" + kLatest).ok()) { return; }
     const Result<std::vector<FileInfo>> there = parts_.files.list(folder_, /*recursive=*/true);
     if (!there.ok() || there.value().empty()) { return; }
     look(step);

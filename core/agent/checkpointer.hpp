@@ -23,8 +23,9 @@ class Checkpointer {
   /// Looks at the folder and begins a commit when there is something new and none is under way. `step`: the
   /// last one the job told.
   void look(std::int64_t step);
-  /// Waits for a commit under way, then commits what is there now if it is new. For the end of an attempt.
-  void finish(std::int64_t step);
+  /// Waits for a commit under way, then commits what is there now if it is new; of a job that was `killed`
+  /// only what its LATEST.json vouches for. For the end of an attempt.
+  void finish(std::int64_t step, bool killed);
   /// Takes over what an agent before this one has told.
   void go_on_from(const AgentReport& report);
   /// Puts what was done into the report.

@@ -98,8 +98,9 @@ class CheckpointStore {
 
   /// Keeps the newest `keep` whole checkpoints, removes other manifests and then the pieces no manifest
   /// names: those unreferenced at two sweeps an hour apart, or all of them with `sweep_all`, and none while
-  /// anybody's commit is in the making. Never removes the last whole checkpoint.
-  Status retain(int keep, bool sweep_all);
+  /// anybody's commit is in the making. Never removes the last whole checkpoint, nor `needed`, whatever its
+  /// age.
+  Status retain(int keep, bool sweep_all, const std::optional<CheckpointId>& needed = {});
 
  private:
   Result<CommitResult> commit_marked(const std::string& folder, const std::vector<std::string>& paths,

@@ -51,7 +51,7 @@ std::set<std::string> pieces_of(const std::vector<Manifest>& manifests) {
 
 }  // namespace
 
-Status CheckpointStore::retain(int keep, bool sweep_all) {
+Status CheckpointStore::retain(int keep, bool sweep_all, const std::optional<CheckpointId>& needed) {
   std::vector<std::string> damaged;
   TRY(const std::vector<Manifest> all, list(&damaged));
   int kept = 0;
@@ -64,7 +64,9 @@ Status CheckpointStore::retain(int keep, bool sweep_all) {
     }
     kept += is_whole ? 1 : 0;
     // Without a whole one nothing is thrown away: what is left is all there is to look at.
-    if (!is_whole && kept > 0) { TRY([[maybe_unused]] const Ok removed, remove(manifest.id)); }
+    if (!is_whole && kept > 0 && manifest.id != needed) {
+      TRY([[maybe_unused]] const Ok removed, remove(manifest.id));
+    }
   }
   if (kept == 0) { return Ok{}; }
   for (const std::string& id : damaged) { TRY([[maybe_unused]] const Ok removed, remove({id})); }

@@ -162,6 +162,7 @@ Result<LocalProvider::Session> LocalProvider::open() {
     return text.error();
   }
   if (Status s = notice_ends(session); !s.ok()) { return s.error(); }
+  notice_dead_disks(session);
   if (Status s = adopt_scenario(session); !s.ok()) { return s.error(); }
   if (Status s = close(session); !s.ok()) { return s.error(); }
   return session;
@@ -249,6 +250,20 @@ Status LocalProvider::notice_ends(Session& session) {
     if (Status s = end_machine(session, node, *note); !s.ok()) { return s; }
   }
   return Ok{};
+}
+
+/// Disks without a live machine: their caller died before it removed them, or someone wrote to a machine at
+/// the moment of its end. Under the lock none is in the making.
+void LocalProvider::notice_dead_disks(Session& session) {
+  const Result<std::vector<FileInfo>> disks = parts_.files.list(nodes_folder(), /*recursive=*/false);
+  if (!disks.ok()) { return; }  // no machine was ever made
+  std::set<std::string> live;
+  for (const NodeRecord& node : session.record.nodes) {
+    if (!node.ended_at) { live.insert(node.name); }
+  }
+  for (const FileInfo& disk : disks.value()) {
+    if (!live.contains(disk.name)) { session.dead_disks.push_back(nodes_folder() + "/" + disk.name); }
+  }
 }
 
 /// How a machine that the books call live has ended; nothing when it lives.

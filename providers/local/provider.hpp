@@ -77,6 +77,7 @@ class LocalProvider : public Provider, private PriceSource, private Provisioner,
   Status close(Session& session);
   Status adopt_scenario(Session& session);
   Status notice_ends(Session& session);
+  void notice_dead_disks(Session& session);
   Result<std::optional<EndedNote>> look_at(const NodeRecord& node);
   Result<std::shared_ptr<const Scenario>> scenario_of(const CloudRecord& record);
   Status sell(Session& session, const Scenario& scenario);

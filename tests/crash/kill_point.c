@@ -36,6 +36,7 @@ struct Tally {
 
 static struct {
   bool counts;
+  pid_t pid;
   int command;
   const char* home;
   size_t home_length;
@@ -92,6 +93,7 @@ __attribute__((constructor)) static void begin(void) {
   if (shared == MAP_FAILED) { abort(); }
   self.tally = shared;
   close(tally);
+  self.pid = getpid();
   self.counts = true;
 }
 
@@ -205,13 +207,13 @@ int rename(const char* from, const char* to) {
   return done;
 }
 
-/// Machines, agents, supervisors: only the process that starts them counts, and only it dies.
+/// Machines, agents, supervisors: only the process that starts them counts and dies, not the one between that
+/// lets them go.
 pid_t fork(void) {
   REAL(pid_t, "fork", void)
-  const pid_t before = getpid();
-  const bool dies = self.counts && reach(start, "fork");
+  const bool dies = self.counts && getpid() == self.pid && reach(start, "fork");
   const pid_t pid = real();
-  if (dies && getpid() == before) { die(); }
+  if (dies && getpid() == self.pid) { die(); }
   return pid;
 }
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 NODES = 2
-STEPS = {"down": 100_000, "finish": 110}
 LIMIT_S = 90  # of one run; a loaded machine is slow
+# Other blows than a broker's death: a machine or an agent ends with kill -9, two supervisors start at once.
+STRIKES = ("machine", "agent", "twins")
 # Dying after these is dying before the next point: nothing outside of the process has changed.
 ONE_SIDED = {"journal-write", "call"}
 
@@ -40,6 +41,13 @@ class Run:
         self.name = None
         self.cron = None
         self.cron_due = 0.0
+        self.blocked = 0
+        self.strike_at = self.strike_due = None
+        self.twins = []
+        if point.startswith("strike/"):
+            self.strike_at = point.split("/")[1]
+            # The number says when: from 0 on, a quarter of a second apart.
+            self.strike_due = time.monotonic() + 0.3 + 0.25 * int(point.split("/")[2])
         self.talk = []
         self.env = {**os.environ, "GPUBROKER_HOME": str(self.home), "GPUBROKER_SCENARIO": str(HERE / "cloud.yaml"),
                     "CRASH_SECRET": "open-sesame"}
@@ -51,7 +59,7 @@ class Run:
             f"name: crash\nnum_nodes: {NODES}\nworkdir: {self.folder}/work\n"
             "resources: {market: [spot, on_demand], regions: [us-east, eu-west]}\n"
             "checkpoint: {path: ckpt, signal: SIGUSR1, grace: 2s, keep: 3}\n"
-            f"envs: {{EVIDENCE: {self.evidence}, STEPS: \"{STEPS[ending]}\"}}\nsecrets: [CRASH_SECRET]\n"
+            f"envs: {{EVIDENCE: {self.evidence}}}\nsecrets: [CRASH_SECRET]\n"
             "run: exec bash job.sh\n")
 
     # --- commands ---
@@ -90,6 +98,10 @@ class Run:
             words = cron.communicate()[1]
             if cron.returncode not in (0, 7, -signal.SIGKILL):
                 raise Broken(f"supervise: exit {cron.returncode} {words.strip()[-500:]}")
+            others = [command for _, command in self.processes() if " supervise " in command + " "]
+            self.blocked = self.blocked + 1 if cron.returncode == 7 and not others else 0
+            if self.blocked == 3:  # once or twice the other may just have left
+                raise Broken(f"a dead supervisor keeps the next from working: {words.strip()[-500:]}")
         if self.cron or time.monotonic() < self.cron_due or not self.killed().startswith("supervise/"):
             return
         self.cron_due = time.monotonic() + 0.5
@@ -97,9 +109,33 @@ class Run:
         self.cron = subprocess.Popen([self.tools.binary, "supervise", "--until-idle"], env=self.armed, cwd="/",
                                      stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
+    def strike(self):
+        """The blow, once its time has come and there is something to hit."""
+        if self.strike_at in (None, "twins", "done") or time.monotonic() < self.strike_due:
+            return
+        name = "machine.json" if self.strike_at == "machine" else "attempts/*/report.json"
+        for path in sorted(self.home.glob("local/nodes/*/" + name)):
+            try:
+                pid = json.loads(path.read_text())["pid"]
+                # A number read from a file may belong to another process by now: only one of this home is hit.
+                if pid not in [mine for mine, _ in self.processes()]:
+                    continue
+                os.kill(pid, signal.SIGKILL)
+            except (OSError, json.JSONDecodeError, KeyError):
+                continue
+            self.say(f"kill -9 {pid}, the {self.strike_at} of {path.relative_to(self.home)}")
+            self.strike_at = "done"
+            return
+
+    def start_twins(self):
+        for _ in range(2):
+            self.twins.append(subprocess.Popen([self.tools.binary, "supervise", "--until-idle"], env=self.armed, cwd="/",
+                                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
     def wait(self, what, predicate):
         while True:
             self.tend()
+            self.strike()
             self.look()
             found = predicate()
             if found:
@@ -135,10 +171,13 @@ class Run:
     # --- one life ---
 
     def live(self):
-        done = self.ask("launch", str(self.folder / "task.yaml"), "--yes", "--detach", "--key", "k1", "--owner", "sweep")
+        words = ["launch", str(self.folder / "task.yaml"), "--yes", "--detach", "--key", "k1", "--owner", "sweep"]
+        done = self.ask(*words, *(["--no-supervise"] if self.strike_at == "twins" else []))
         if done.returncode != 0:
             raise Broken(f"launch: exit {done.returncode}")
         self.name = done.stdout.strip()
+        if self.strike_at == "twins":
+            self.start_twins()
 
         def runs(attempt):
             return attempt["running_at"] and not attempt["over_at"] and self.last_step(attempt["number"]) >= 0
@@ -149,14 +188,18 @@ class Run:
             return state["final"] or (last and last["number"] >= 3 and runs(last))
 
         self.wait("the third gang", third_runs)
-        if self.ending == "down" or not self.state()["final"]:
-            self.migrate()
-        if self.ending == "down":
+        self.migrate()
+        if self.ending == "finish":
+            (self.folder / "evidence.end").touch()
+        else:
             done = self.ask("down", self.name, "--yes")
             if done.returncode != 0:
                 raise Broken(f"down: exit {done.returncode} {done.stderr.strip()}")
         self.wait("the end", lambda: (lambda s: s["final"] and s["released"])(self.state()))
-        self.wait("the supervisor to leave", lambda: not self.processes())
+        self.cron_due = float("inf")  # there is nothing left to do
+        self.wait("the supervisor to leave", lambda: not self.cron and not [t for t in self.twins if t.poll() is None] and not self.processes())
+        if any(twin.returncode not in (0, 7) for twin in self.twins):
+            raise Broken(f"two supervisors at once left with {[twin.returncode for twin in self.twins]}")
 
     def migrate(self):
         asked = 0.0
@@ -166,7 +209,8 @@ class Run:
             moved = [a for a in state["attempts"] if a["migration"]]
             if state["final"] or any(a["running_at"] and self.last_step(a["number"]) > (a["resumed_step"] or 0) for a in moved):
                 return
-            if not moved and state["phase"] == "running" and time.monotonic() - asked > 3:
+            given_up = all(a["over_at"] for a in moved)
+            if given_up and state["phase"] == "running" and time.monotonic() - asked > 3:
                 here = state["attempts"][-1]["place"]
                 to = "local/" + ("eu-west" if "us-east" in here else "us-east")
                 done = self.call("migrate", self.name, "--yes", "--to", to, armed=True)
@@ -232,9 +276,10 @@ class Run:
         wanted = "cancelled" if self.ending == "down" else "succeeded"
         wrong = [] if state["phase"] == wanted else [f"ended as {state['phase']}, not {wanted}: {state['reason']}"]
         if self.ending == "finish":
-            done = [line.split() for line in read_lines(self.evidence) if line.startswith("done")]
-            if len(done) != NODES or len({words[1] for words in done}) != 1 or {words[3] for words in done} != {str(STEPS["finish"])}:
-                wrong.append(f"the job's end: {done}")
+            done = [line.split()[1:3] for line in read_lines(self.evidence) if line.startswith("done ")]
+            finished = [a["number"] for a in state["attempts"] if a["end"] == "finished"]
+            if len(finished) != 1 or not all([str(finished[0]), str(rank)] in done for rank in range(NODES)):
+                wrong.append(f"attempts {finished} finished the job, its own words: {done}")
         return wrong
 
     def check_gangs(self, state, nodes):
@@ -324,8 +369,13 @@ class Run:
             time.sleep(0.1)
         if self.cron:
             self.cron.communicate()
+        for twin in self.twins:
+            twin.wait()
         (self.folder / "talk").write_text("\n".join(self.talk) + "\n")
         return wrong
+
+    def was_hit(self):
+        return bool(self.killed()) or self.strike_at == "done" or bool(self.twins)
 
     def points(self):
         return [line.split()[0] for line in read_lines(self.folder / "trace")]
@@ -339,22 +389,29 @@ def choose(options, tools):
     """The kills to make: (ending, point, side)."""
     if options.point:
         return [(options.ending or "down", options.point, options.side)]
+    if options.strikes:
+        return [("down", f"strike/{kind}/{n}", "before") for n in range(options.strikes) for kind in STRIKES]
     chosen = []
     for ending in [options.ending] if options.ending else ["down", "finish"]:
         dry = Run(tools, ending)
         wrong = dry.run()
         if wrong:
             sys.exit(f"the undisturbed run ({ending}) failed: {wrong}\nsee {dry.folder}")
-        every = [(ending, point, side) for point in dry.points() for side in sides_of(point)]
-        print(f"{ending}: {len(dry.points())} points, {len(every)} kills", flush=True)
+        points = dry.points()
+        if ending == "finish" and not options.ending:  # up to the move it is the life that ends by `down`
+            points = points[max(i for i, point in enumerate(points) if point.startswith("migrate/")):]
+        every = [(ending, point, side) for point in points for side in sides_of(point)]
+        print(f"{ending}: {len(points)} points, {len(every)} kills", flush=True)
         shutil.rmtree(dry.folder)
         chosen += every
+    if options.only:
+        chosen = [kill for kill in chosen if kill[1].split("/")[1] in options.only.split(",")]
     if options.every > 1:
         # Which ones rotates from day to day, so that all are visited in time; each failure prints its own name.
-        chosen = chosen[int(time.time() // 86400) % options.every::options.every]
+        chosen = chosen[options.offset % options.every::options.every]
     if options.sample:
         stride = max(1, len(chosen) // options.sample)
-        chosen = chosen[int(time.time() // 86400) % stride::stride][:options.sample]
+        chosen = chosen[options.offset % stride::stride][:options.sample]
     return chosen
 
 
@@ -366,6 +423,10 @@ def main():
     parser.add_argument("--all", action="store_true", help="every point (the default)")
     parser.add_argument("--every", type=int, default=1, help="every K-th point")
     parser.add_argument("--sample", type=int, default=0, help="so many points, spread over the run")
+    parser.add_argument("--strikes", type=int, default=0,
+                        help="instead: end a machine or an agent with kill -9, start two supervisors at once, so many times each")
+    parser.add_argument("--only", help="points of these kinds, e.g. books,journal-sync")
+    parser.add_argument("--offset", type=int, default=int(time.time() // 86400), help="where every and sample begin (the day)")
     parser.add_argument("--jobs", type=int, default=6, help="runs side by side")
     parser.add_argument("--ending", choices=["down", "finish"], help="only this ending")
     parser.add_argument("--point", help="one point, e.g. supervise/journal-sync/12")
@@ -385,7 +446,7 @@ def main():
         for future in as_completed([pool.submit(one, kill) for kill in kills]):
             (ending, point, side), run, wrong = future.result()
             done += 1
-            reached = bool(run.killed())
+            reached = run.was_hit()
             if wrong:
                 failed.append(point)
                 print(f"FAIL {run.killed() or point} {side}: {wrong}\n"

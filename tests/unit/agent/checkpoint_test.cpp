@@ -145,7 +145,7 @@ TEST_CASE("agent: files of two moments are never one checkpoint") {
   save(1);
   OvertakenFiles files([&] { save(2); });
   Checkpointer checkpointer({node.clock, files, node.processes}, saving_spec(node, ""), folder);
-  checkpointer.finish(1);
+  checkpointer.finish(1, /*killed=*/false);
   CHECK(files.is_done());
   AgentReport report;
   checkpointer.tell(report);
@@ -190,7 +190,7 @@ TEST_CASE("agent: a folder that changes while it is read gives no mixture") {
   }
   over = true;
   writer.join();
-  checkpointer.finish(1);
+  checkpointer.finish(1, /*killed=*/false);
   AgentReport report;
   checkpointer.tell(report);
   CHECK(report.checkpoint_error.empty());
