@@ -57,15 +57,26 @@ Result<WorkloadState> fold(Journal& journal, const WorkloadId& id) {
   }
 }
 
-/// Whether the phase allows the request; `already` when there is nothing to do.
-Result<bool> is_needed(const WorkloadState& state, UserVerb verb) {
+/// Whether the job is on its way to where the request wants it, or there: the command came twice.
+bool moves_already(const WorkloadState& state, const UserRequest& request) {
+  if (state.migrate && state.migrate->provider == request.provider &&
+      state.migrate->region == request.region) {
+    return true;
+  }
+  const Attempt* const attempt = state.current();
+  return attempt != nullptr && !request.region.empty() && attempt->offer.key.region == request.region &&
+         attempt->offer.key.provider == request.provider;
+}
+
+/// Whether the phase allows the request; false when there is nothing to do.
+Result<bool> is_needed(const WorkloadState& state, const UserRequest& request) {
   const std::string name = state.id.value;
   const auto refuse = [&](const std::string& what) {
     return Error{.kind = ErrorKind::invalid,
                  .message = name + " is " + std::string(to_string(state.phase)) + "; " + what,
                  .hint = "`gpubroker status " + name + "` shows how it ended"};
   };
-  switch (verb) {
+  switch (request.verb) {
     case UserVerb::down:
       return state.phase != Phase::cancelled && !is_final(state.phase);
     case UserVerb::stop:
@@ -75,6 +86,7 @@ Result<bool> is_needed(const WorkloadState& state, UserVerb verb) {
       if (is_final(state.phase)) { return refuse("launch it again instead"); }
       return state.asked_end == UserVerb::stop;
     case UserVerb::migrate:
+      if (!is_final(state.phase) && moves_already(state, request)) { return false; }
       if (state.phase != Phase::running) { return refuse("only a running workload can be moved"); }
       return true;
     case UserVerb::checkpoint:
@@ -126,7 +138,7 @@ Result<Accepted> accept(Journal& journal, Clock& clock, Random& random, const Ta
 Status ask(Journal& journal, Clock& clock, const std::string& workload, UserRequest request) {
   TRY(const WorkloadRow row, find_row(journal, workload));
   TRY(const WorkloadState state, fold(journal, row.id));
-  TRY(const bool needed, is_needed(state, request.verb));
+  TRY(const bool needed, is_needed(state, request));
   if (!needed) { return Ok{}; }
   request.number = request.verb == UserVerb::checkpoint ? state.checkpoints_asked + 1 : 0;
   const Record record{.at = clock.now(), .workload = row.id, .body = AskedRecord{.request = request}};

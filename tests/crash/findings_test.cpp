@@ -110,6 +110,38 @@ TEST_CASE("a row of another process between two of the supervisor's does not end
   }
 }
 
+TEST_CASE("a move that was asked for, or is done, may be asked for again") {
+  Machine machine;
+  const std::unique_ptr<Journal> journal =
+      open_journal(machine.path("journal.db"), OpenMode::read_write).value();
+  Task task;
+  task.name = "moved";
+  const WorkloadId id = accept(*journal, machine.clock, machine.random, task, {}).value().id;
+  const auto write_down = [&](RecordBody body) {
+    const Record record{.at = machine.clock.now(), .workload = id, .body = std::move(body)};
+    REQUIRE(journal->append({.rows = {encode_record(record)}}, std::nullopt).ok());
+  };
+  Offer east;
+  east.key = {"local", "east", "", "c2", Market::spot};
+  write_down(IntentRecord{.attempt = 1, .action = "create", .offer = east, .expires = {}});
+  for (const Phase phase : {Phase::provisioning, Phase::starting, Phase::running}) {
+    write_down(PhaseRecord{.to = phase, .reason = ""});
+  }
+  const auto migrate = [&](const std::string& region) {
+    return ask(*journal, machine.clock, id.value,
+               {.verb = UserVerb::migrate, .provider = "local", .region = region});
+  };
+  const std::int64_t before = journal->last_seq().value();
+  CHECK(migrate("east").ok());  // it is there
+  CHECK(journal->last_seq().value() == before);
+  CHECK(migrate("west").ok());
+  CHECK(journal->last_seq().value() == before + 1);
+  write_down(PhaseRecord{.to = Phase::migrating, .reason = ""});
+  CHECK(migrate("west").ok());  // it is on its way
+  CHECK(journal->last_seq().value() == before + 2);
+  CHECK(!migrate("north").ok());
+}
+
 TEST_CASE("the checkpoint that a gang goes on from outlives newer ones") {
   Machine machine;
   const std::unique_ptr<ObjectStore> objects = open_object_store(machine.store_url(), machine.files).value();

@@ -412,7 +412,7 @@ def choose(options, tools):
     if options.sample:
         stride = max(1, len(chosen) // options.sample)
         chosen = chosen[options.offset % stride::stride][:options.sample]
-    return chosen
+    return chosen[options.skip:]
 
 
 def main():
@@ -427,6 +427,7 @@ def main():
                         help="instead: end a machine or an agent with kill -9, start two supervisors at once, so many times each")
     parser.add_argument("--only", help="points of these kinds, e.g. books,journal-sync")
     parser.add_argument("--offset", type=int, default=int(time.time() // 86400), help="where every and sample begin (the day)")
+    parser.add_argument("--skip", type=int, default=0, help="leave out so many at the beginning: to go on after a break")
     parser.add_argument("--jobs", type=int, default=6, help="runs side by side")
     parser.add_argument("--ending", choices=["down", "finish"], help="only this ending")
     parser.add_argument("--point", help="one point, e.g. supervise/journal-sync/12")
@@ -440,21 +441,22 @@ def main():
 
     def one(kill):
         run = Run(tools, *kill)
-        return kill, run, run.run()
+        wrong = run.run()
+        what, reached = run.killed() or kill[1], run.was_hit()
+        if not wrong and not options.keep:
+            shutil.rmtree(run.folder, ignore_errors=True)
+        return kill, run.folder, what, reached, wrong
 
     with ThreadPoolExecutor(options.jobs) as pool:
         for future in as_completed([pool.submit(one, kill) for kill in kills]):
-            (ending, point, side), run, wrong = future.result()
+            (ending, point, side), folder, what, reached, wrong = future.result()
             done += 1
-            reached = run.was_hit()
             if wrong:
                 failed.append(point)
-                print(f"FAIL {run.killed() or point} {side}: {wrong}\n"
-                      f"     scripts/crash-sweep --ending {ending} --point {point} --side {side}    kept: {run.folder}", flush=True)
+                print(f"FAIL {what} {side}: {wrong}\n"
+                      f"     scripts/crash-sweep --ending {ending} --point {point} --side {side}    kept: {folder}", flush=True)
             else:
                 missed += not reached
-                if not options.keep:
-                    shutil.rmtree(run.folder)
             if sys.stdout.isatty() or done % 20 == 0:
                 print(f"{done}/{len(kills)} kills, {len(failed)} failed, {missed} not reached, "
                       f"{time.monotonic() - began:.0f} s", end="\r" if sys.stdout.isatty() else "\n", flush=True)
