@@ -34,8 +34,8 @@ def big_output():
     """1 GB of output: the disk, the agent and the kept log stay small, the newest lines and the exit code are right"""
     line = "a line of output as long as lines of training logs are, more or less, step after step"
     with Home() as home:
-        name = home.launch(f"name: loud\nrun: |\n  date +%s.%N > began\n  yes '{line}' | head -c 1G\n  date +%s.%N > ended\n"
-                           "  echo; cp began ended ../..; echo the-very-last-line; exit 7")
+        name = home.launch(f"name: loud\nrun: |\n  date +%s.%N > {home.path}/began\n  yes '{line}' | head -c 1G\n"
+                           f"  date +%s.%N > {home.path}/ended\n  echo; echo the-very-last-line; exit 7")
         nodes = home.path + "/home/local/nodes"
         logs = home.path + "/home/logs"
         most_disk = most_memory = most_kept = 0
@@ -47,7 +47,7 @@ def big_output():
             time.sleep(0.02)
         end = home.wait_for_end(name)
         assert "exited with code 7" in end["reason"], end["reason"]
-        times = [float(open(f"{nodes}/{n}").read()) for n in ("began", "ended")]
+        times = [float(open(f"{home.path}/{n}").read()) for n in ("began", "ended")]
         output = home.run("logs", name).stdout.splitlines()
         print(f"         {1024 / (times[1] - times[0]):.0f} MB/s; on the node at most {most_disk / MIB:.0f} MiB, in the agent "
               f"{most_memory / MIB:.1f} MiB, kept {most_kept / MIB:.0f} MiB")
@@ -146,7 +146,7 @@ def machine_gone():
     with Home() as home:
         name = home.launch("name: gone\ncheckpoint: {path: c}\nrun: |\n  mkdir -p c; if [ -e c/s ]; then echo resumed; exit 0; fi\n"
                            "  echo 1 > c/s; echo '{\"step\": 1, \"file\": \"s\"}' > c/.L; mv c/.L c/LATEST.json; sleep 1000\n")
-        home.wait("a checkpoint", lambda: "step 1" in home.run("checkpoint", "ls", name, check=False).stdout)
+        home.wait("a checkpoint", lambda: home.run("checkpoint", "ls", name, check=False).stdout.strip())
         machine = [p for p in home.processes() if b"local-machine" in open(f"/proc/{p}/cmdline", "rb").read()]
         assert len(machine) == 1
         os.kill(machine[0], 9)
