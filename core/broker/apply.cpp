@@ -155,7 +155,11 @@ struct Fold {
     if (of == nullptr || node == of->nodes.end()) { return; }
     node->second.agent = record.report;
     node->second.agent_seq = seq;
-    of->last_step = std::max(of->last_step, record.report.step);
+    // Rank 0's step is the gang's: its folder is the checkpoint, so what is lost is counted from it. The
+    // furthest rank's stands in for a rank 0 that tells none.
+    const auto leader = of->nodes.find(0);
+    const bool leads = record.rank == 0 || leader == of->nodes.end() || leader->second.agent.step < 0;
+    if (leads) { of->last_step = std::max(of->last_step, record.report.step); }
     of->committed_step = std::max(of->committed_step, record.report.committed_step);
     of->last_step = std::max(of->last_step, of->committed_step);
   }

@@ -78,7 +78,7 @@ struct Attempt {
   std::optional<Instant> over_at = {};
   AttemptEnd end = AttemptEnd::none;
   std::string reason = {};
-  std::int64_t last_step = -1;       // highest step seen
+  std::int64_t last_step = -1;       // highest step seen of rank 0, or of any when rank 0 tells none
   std::int64_t committed_step = -1;  // highest step committed by this attempt
   bool operator==(const Attempt&) const = default;
 
