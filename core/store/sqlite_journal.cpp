@@ -34,10 +34,19 @@ WorkloadRow read_workload(const Statement& row) {
           .detail = row.text(13)};
 }
 
+/// Zero when there is no such file.
+ino_t inode_of(const std::string& path) {
+  struct stat found = {};
+  return ::stat(path.c_str(), &found) == 0 ? found.st_ino : 0;
+}
+
 class SqliteJournal final : public Journal {
  public:
   SqliteJournal(DatabaseHandle database, std::string path)
-      : database_(std::move(database)), path_(std::move(path)), statements_(database_.get(), path_) {}
+      : database_(std::move(database)),
+        path_(std::move(path)),
+        inode_(inode_of(path_)),
+        statements_(database_.get(), path_) {}
 
   Result<std::int64_t> append(const JournalBatch& batch, const std::optional<Lease>& lease) override {
     const std::lock_guard<std::mutex> hold(mutex_);
@@ -146,6 +155,7 @@ class SqliteJournal final : public Journal {
 
   Result<Lease> take_lease(const std::string& holder, Instant now, Millis length) override {
     const std::lock_guard<std::mutex> hold(mutex_);
+    TRY([[maybe_unused]] const Ok there, check_file());
     TRY(Transaction transaction, Transaction::begin(database_.get(), path_));
     TRY(const std::optional<Lease> old, query_lease());
     const bool ours = old && old->holder == holder;
@@ -192,6 +202,17 @@ class SqliteJournal final : public Journal {
     if (!row) { return std::optional<Lease>{}; }
     return std::optional(
         Lease{.holder = query->text(0), .fence = query->integer(1), .until = {query->integer(2)}});
+  }
+
+  /// A supervisor whose journal was removed or replaced under it would act on what nobody will ever read.
+  [[nodiscard]] Status check_file() const {
+    if (inode_of(path_) == inode_) { return Ok{}; }
+    return Error{
+        .kind = ErrorKind::internal,
+        .message = path_ + " was removed or replaced while it was in use",
+        .hint = "`gpubroker status --discover` shows machines that are still there, `gpubroker gc` ends them",
+        .source = path_,
+        .code = "removed"};
   }
 
   /// The fence, inside the writer's transaction: one who lost the lease while it slept writes nothing.
@@ -284,6 +305,7 @@ class SqliteJournal final : public Journal {
   std::mutex mutex_;  // one connection, several threads
   DatabaseHandle database_;
   std::string path_;
+  ino_t inode_;
   Statements statements_;  // after the connection: they end before it
 };
 

@@ -245,6 +245,21 @@ TEST_CASE("the lease: taken, renewed, expired, taken over, given back") {
   CHECK(journal.current_lease().value()->until == Instant{2'401});
 }
 
+TEST_CASE("nobody supervises by a journal that was removed or replaced") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "journal.db";
+  for (const bool replaced : {false, true}) {
+    CAPTURE(replaced);
+    const std::unique_ptr<Journal> journal = open(path);
+    REQUIRE(journal->take_lease("a", Instant{1}, Millis{10}).ok());
+    for (const char* part : {"", "-wal", "-shm"}) { std::filesystem::remove(path + part); }
+    if (replaced) { (void)open(path); }
+    const Result<Lease> lease = journal->take_lease("a", Instant{2}, Millis{10});
+    REQUIRE_FALSE(lease.ok());
+    CHECK(lease.error().code == "removed");
+  }
+}
+
 TEST_CASE("who lost the lease writes nothing, whenever it wakes up") {
   Home home;
   Journal& journal = *home.journal;
