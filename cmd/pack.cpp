@@ -134,23 +134,32 @@ void forget_files(const std::string& archive, const std::string& workload, Conte
   (void)context.files.remove_all(context.home + "/secrets/" + workload + ".json");
 }
 
-Status sweep_files(Context& context) {
-  TRY(Journal* const journal, context.journal());
-  TRY(const std::vector<WorkloadRow> rows, journal->workloads(/*only_live=*/false));
+Status sweep_files(const std::map<WorkloadId, WorkloadState>& live, Journal& journal, Context& context) {
+  TRY(const std::vector<WorkloadRow> rows, journal.workloads(/*only_live=*/false));
   std::set<std::string> wanted;
+  const auto want = [&](const WorkloadState& state) {
+    wanted.insert(state.options.archive);
+    wanted.insert(context.home + "/secrets/" + state.id.value + ".json");
+  };
   for (const WorkloadRow& row : rows) {
     const std::optional<Phase> phase = phase_from(row.phase);
     if (phase && is_final(*phase)) { continue; }
-    TRY(const WorkloadState state, load_state(*journal, row.id.value));
-    wanted.insert(state.options.archive);
+    const auto known = live.find(row.id);
+    if (known != live.end()) {
+      want(known->second);
+    } else {  // stopped: it may go on
+      TRY(const WorkloadState state, load_state(journal, row.id.value));
+      want(state);
+    }
   }
-  const std::string folder = context.home + "/archives";
-  const Result<std::vector<FileInfo>> found = context.files.list(folder, /*recursive=*/false);
-  if (!found.ok()) { return Ok{}; }  // none was ever made
-  for (const FileInfo& file : found.value()) {
-    const std::string path = folder + "/" + file.name;
-    const bool is_old = context.clock.now() - file.modified >= kLaunchLimit;
-    if (is_old && wanted.count(path) == 0) { (void)context.files.remove_all(path); }
+  for (const std::string& folder : {context.home + "/archives", context.home + "/secrets"}) {
+    const Result<std::vector<FileInfo>> found = context.files.list(folder, /*recursive=*/false);
+    if (!found.ok()) { continue; }  // none was ever made
+    for (const FileInfo& file : found.value()) {
+      const std::string path = folder + "/" + file.name;
+      const bool is_old = context.clock.now() - file.modified >= kLaunchLimit;
+      if (is_old && wanted.count(path) == 0) { (void)context.files.remove_all(path); }
+    }
   }
   return Ok{};
 }

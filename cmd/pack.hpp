@@ -1,7 +1,9 @@
 #pragma once
+#include <map>
 #include <string>
 
 #include "cmd/context.hpp"
+#include "core/broker/state.hpp"
 #include "core/workload/task.hpp"
 
 namespace gpubroker {
@@ -14,7 +16,8 @@ Result<std::string> pack_files(const Task& task, Context& context);
 /// Removes what this machine keeps for a workload that will not run again: its archive and its secrets.
 void forget_files(const std::string& archive, const std::string& workload, Context& context);
 
-/// The same for all that is left of launches and supervisors that died in between.
-Status sweep_files(Context& context);
+/// The same for all that is left of launches and supervisors that died in between. `live`: the workloads the
+/// supervisor has read.
+Status sweep_files(const std::map<WorkloadId, WorkloadState>& live, Journal& journal, Context& context);
 
 }  // namespace gpubroker

@@ -60,7 +60,7 @@ Result<int> run_preempt(const PreemptOptions& options, Context& context) {
               << '\n';
     return 0;
   }
-  std::cerr << taken << " machines of " << options.name
+  std::cerr << taken << (taken == 1 ? " machine of " : " machines of ") << options.name
             << (notice > Millis{0} ? " will be taken in " + format_duration(notice)
                                    : " are taken, without notice")
             << '\n';

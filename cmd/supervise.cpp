@@ -160,6 +160,7 @@ Status work(const SuperviseOptions& options, Context& context, Journal& journal,
   if (alone.ok()) { TRY([[maybe_unused]] const Ok freed, free_lease(journal, context.clock.now())); }
   Supervisor supervisor(std::move(parts), holder);
   TRY([[maybe_unused]] const Ok started, supervisor.start());
+  TRY([[maybe_unused]] const Ok swept, sweep_files(supervisor.workloads(), journal, context));
   Housekeeper housekeeper(context);
   housekeeper.look(journal, supervisor.workloads());
   Instant busy_at = context.clock.now();
@@ -202,7 +203,6 @@ Result<int> run_supervise(const SuperviseOptions& options, Context& context) {
   ThreadPool pool(16);
   TRY(const auto providers, context.providers());
   TRY(OfferSource* const offers, context.offers());
-  TRY([[maybe_unused]] const Ok swept, sweep_files(context));
   while (true) {
     SupervisorParts parts = make_parts(context, *journal, *offers, pool);
     parts.providers = providers;
