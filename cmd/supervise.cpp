@@ -150,8 +150,9 @@ class Housekeeper {
 };
 
 /// One supervisor's life: until it is told to leave or, when that is wanted, has had nothing to do for a
-/// while.
-Status work(const SuperviseOptions& options, Context& context, Journal& journal, SupervisorParts parts) {
+/// while. False: another one works, and that is all that was wanted.
+Result<bool> work(const SuperviseOptions& options, Context& context, Journal& journal,
+                  SupervisorParts parts) {
   constexpr Millis kIdle{1'000};
   const std::string holder = "pid-" + std::to_string(context.processes.self_pid()) + "-" +
                              std::to_string(context.random.next() % 1'000'000);
@@ -159,7 +160,11 @@ Status work(const SuperviseOptions& options, Context& context, Journal& journal,
   Result<std::unique_ptr<FileLock>> alone = lock_supervisor(context, Millis{200});
   if (alone.ok()) { TRY([[maybe_unused]] const Ok freed, free_lease(journal, context.clock.now())); }
   Supervisor supervisor(std::move(parts), holder);
-  TRY([[maybe_unused]] const Ok started, supervisor.start());
+  if (Status started = supervisor.start(); !started.ok()) {
+    if (!options.until_idle || started.error().code != "lease") { return started.error(); }
+    std::cerr << started.error().message << '\n';  // it does what we were started for
+    return false;
+  }
   TRY([[maybe_unused]] const Ok swept, sweep_files(supervisor.workloads(), journal, context));
   Housekeeper housekeeper(context);
   housekeeper.look(journal, supervisor.workloads());
@@ -174,7 +179,7 @@ Status work(const SuperviseOptions& options, Context& context, Journal& journal,
     wait_for_news(context, supervisor, journal, step.idle ? now + Millis{100} : step.next);
   }
   supervisor.stop();
-  return Ok{};
+  return true;
 }
 
 }  // namespace
@@ -206,8 +211,8 @@ Result<int> run_supervise(const SuperviseOptions& options, Context& context) {
   while (true) {
     SupervisorParts parts = make_parts(context, *journal, *offers, pool);
     parts.providers = providers;
-    TRY([[maybe_unused]] const Ok worked, work(options, context, *journal, std::move(parts)));
-    if (was_interrupted()) { return 0; }
+    TRY(const bool worked, work(options, context, *journal, std::move(parts)));
+    if (!worked || was_interrupted()) { return 0; }
     // Who asks for something writes it down and then looks for a lease. So who leaves gives the lease back
     // and then looks once more: one of the two sees the other.
     TRY(const std::vector<WorkloadRow> live, journal->workloads(/*only_live=*/true));

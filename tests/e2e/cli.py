@@ -434,6 +434,18 @@ def test_what_is_asked_while_a_supervisor_leaves_or_is_dead_is_done():
         time.sleep(pause)  # not a synchroniser: aims at the moment of leaving
 
 
+def test_a_second_supervisor_leaves_the_work_to_the_first():
+    w = World("second")
+    name = w.launch(w.file("tick.yaml", TICK))
+    w.wait_for(name, "running")
+    # Started by another launch at the same moment: the work is being done, and that is all that was wanted.
+    assert "works on" in w.run("supervise", "--until-idle").stderr
+    # Asked for by a person, who wants this one to work: it says who does.
+    refused = w.run("supervise", rc=7)
+    assert "works on" in refused.stderr and "hint:" in refused.stderr, refused.stderr
+    w.run("down", name, "--yes")
+
+
 # --- help, man page, completion ---
 
 
