@@ -12,7 +12,7 @@ MAY = {
     "core/base": [],
     "core/ports": ["core/base"],
     "core/plan": ["core/base"],
-    "core/wire": ["core/base"],
+    "core/wire": ["core/base", "core/ports"],
     "core/workload": CORE,  # ports: check.cpp looks at the user's files
     "core/system": ["core/base", "core/ports"],
     "core/net": CORE,
