@@ -13,7 +13,7 @@ namespace gpubroker {
 namespace {
 
 constexpr int kDeepest = 64;
-constexpr std::size_t kUsual = 4096;  // bytes of the tree and of its making: most rows fit
+constexpr std::size_t kUsual = 8192;  // bytes of the tree and of its making: most rows fit
 
 /// Raised by FlatValue, caught by visit_flat and nowhere else.
 struct FlatMismatch {
@@ -21,9 +21,10 @@ struct FlatMismatch {
 };
 
 /// The library's reader recurses: values that lie too deep are refused while they are read.
-class ShallowDocument : public rapidjson::Document {
+class ShallowDocument : public rapidjson::GenericDocument<rapidjson::UTF8<>, rapidjson::MemoryPoolAllocator<>,
+                                                          rapidjson::MemoryPoolAllocator<>> {
  public:
-  explicit ShallowDocument(AllocatorType& memory) : GenericDocument(&memory, kUsual) {}
+  explicit ShallowDocument(AllocatorType& memory) : GenericDocument(&memory, kUsual / 2, &memory) {}
 
   bool StartObject() { return ++depth_ <= kDeepest && GenericDocument::StartObject(); }
   bool EndObject(rapidjson::SizeType count) { return depth_-- > 0 && GenericDocument::EndObject(count); }
@@ -47,6 +48,17 @@ std::string write(const rapidjson::Value& value) {
   rapidjson::Writer<rapidjson::StringBuffer> writer(out);
   value.Accept(writer);
   return {out.GetString(), out.GetSize()};
+}
+
+bool is_ascii(std::string_view text) {
+  std::uint64_t bits = 0;
+  std::uint64_t eight = 0;
+  for (; text.size() >= sizeof(eight); text.remove_prefix(sizeof(eight))) {
+    std::memcpy(&eight, text.data(), sizeof(eight));
+    bits |= eight;
+  }
+  for (const char c : text) { bits |= static_cast<unsigned char>(c); }
+  return (bits & 0x8080808080808080ULL) == 0;
 }
 
 /// The library asserts what it is asked for: each access stands behind this.
@@ -83,9 +95,11 @@ std::optional<Error> visit_flat(std::string_view text, std::string_view source,
   ShallowDocument document(memory);
   rapidjson::InsituStringStream stream(copy.data());
   rapidjson::Reader reader;
-  const auto parse = [&](rapidjson::Document&) {
-    constexpr unsigned kStrict = rapidjson::kParseInsituFlag | rapidjson::kParseValidateEncodingFlag;
-    return !reader.Parse<kStrict>(stream, document).IsError();
+  const auto parse = [&](const auto& /*document*/) {
+    constexpr unsigned kAscii = rapidjson::kParseInsituFlag;  // most rows: nothing to validate
+    constexpr unsigned kAny = kAscii | rapidjson::kParseValidateEncodingFlag;
+    return !(is_ascii(text) ? reader.Parse<kAscii>(stream, document) : reader.Parse<kAny>(stream, document))
+                .IsError();
   };
   document.Populate(parse);
   if (reader.HasParseError()) { return refuse("no JSON at byte " + std::to_string(reader.GetErrorOffset())); }
@@ -200,12 +214,10 @@ FlatWriter& FlatWriter::close_list() {
 }
 
 FlatWriter& FlatWriter::text(std::string_view value) {
-  // What the two libraries might spell differently, or is no UTF-8, is left to the one.
-  const std::string json =
-      std::all_of(value.begin(), value.end(), is_plain) ? std::string() : dump_json(Json(value));
-  if (json.empty()) {
+  if (std::all_of(value.begin(), value.end(), is_plain)) {
     out_->writer.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
-  } else {
+  } else {  // the two libraries spell control characters differently, and only one replaces what is no UTF-8
+    const std::string json = dump_json(Json(value));
     out_->writer.RawValue(json.data(), json.size(), rapidjson::kStringType);
   }
   return *this;
