@@ -310,7 +310,8 @@ struct Encoder {
   void operator()(const AgentSeenRecord& r) const {
     FlatWriter json;
     json.open().field("attempt", r.attempt).field("rank", r.rank);
-    json.name("report").raw(encode_agent_report(r.report));
+    json.name("report");
+    write_agent_report(json, r.report);
     finish("agent", json);
   }
   void operator()(const AttemptRecord& r) const {
@@ -434,14 +435,17 @@ JournalRow encode_record(const Record& record) {
 
 Result<Record> decode_record(const JournalRow& row) {
   const std::string source = "journal row " + std::to_string(row.seq);
-  Result<RecordBody> body =
-      read_flat(row.body, source, [&](const FlatValue& json) { return decode_body(row, json); });
-  if (!body.ok()) {
-    Error error = body.error();
+  Record record{.at = row.at, .workload = row.workload, .body = {}};
+  const Status read = read_flat(row.body, source, [&](const FlatValue& json) -> Status {
+    TRY(record.body, decode_body(row, json));
+    return Ok{};
+  });
+  if (!read.ok()) {
+    Error error = read.error();
     error.source = source;
     return error;
   }
-  return Record{.at = row.at, .workload = row.workload, .body = std::move(body).value()};
+  return record;
 }
 
 }  // namespace gpubroker

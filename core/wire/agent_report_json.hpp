@@ -7,5 +7,7 @@ namespace gpubroker {
 /// The report that is one value of a larger document (a journal row), so that its text is read once. To be
 /// called inside read_flat only. Fails as parse_agent_report does.
 Result<AgentReport> read_agent_report(const FlatValue& from);
+/// Writes it as a value of a text that holds more, in the form of encode_agent_report.
+void write_agent_report(FlatWriter& json, const AgentReport& report);
 
 }  // namespace gpubroker

@@ -125,9 +125,8 @@ Result<AgentSpec> parse_agent_spec(std::string_view text) {
   return read_json(text, "agent spec", decode_spec);
 }
 
-std::string encode_agent_report(const AgentReport& report) {
-  FlatWriter json;  // by the alphabet: see flat_json.hpp
-  json.open()
+void write_agent_report(FlatWriter& json, const AgentReport& report) {
+  json.open()  // by the alphabet: see flat_json.hpp
       .field("attempt", report.attempt)
       .field("checkpoint_error", report.checkpoint_error)
       .field("commit_took_ms", report.commit_took.count())
@@ -165,6 +164,11 @@ std::string encode_agent_report(const AgentReport& report) {
       .field("version", report.version)
       .field("wire", report.wire)
       .close();
+}
+
+std::string encode_agent_report(const AgentReport& report) {
+  FlatWriter json;
+  write_agent_report(json, report);
   return std::move(json).take();
 }
 

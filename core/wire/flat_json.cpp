@@ -2,19 +2,68 @@
 
 #include <algorithm>
 #include <array>
+#include <rapidjson/document.h>
+#include <rapidjson/reader.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
 
 #include "core/wire/json.hpp"
 
 namespace gpubroker {
-
 namespace {
 
-using Kind = FlatDocument::Kind;
-
 constexpr int kDeepest = 64;
+constexpr std::size_t kUsual = 8192;  // bytes of the tree and of its making: most rows fit
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
+/// Raised by FlatValue, caught by visit_flat and nowhere else.
+struct FlatMismatch {
+  std::string message;
+};
+
+/// The library's reader recurses: values that lie too deep are refused while they are read.
+class ShallowDocument : public rapidjson::GenericDocument<rapidjson::UTF8<>, rapidjson::MemoryPoolAllocator<>,
+                                                          rapidjson::MemoryPoolAllocator<>> {
+ public:
+  explicit ShallowDocument(AllocatorType& memory) : GenericDocument(&memory, kUsual / 2, &memory) {}
+
+  bool StartObject() { return ++depth_ <= kDeepest && GenericDocument::StartObject(); }
+  bool EndObject(rapidjson::SizeType count) { return depth_-- > 0 && GenericDocument::EndObject(count); }
+  bool StartArray() { return ++depth_ <= kDeepest && GenericDocument::StartArray(); }
+  bool EndArray(rapidjson::SizeType count) { return depth_-- > 0 && GenericDocument::EndArray(count); }
+
+ private:
+  int depth_ = 0;
+};
+
+const rapidjson::Value& tree(const void* value) {
+  return *static_cast<const rapidjson::Value*>(value);
+}
+
+std::string_view text_of(const rapidjson::Value& value) {
+  return {value.GetString(), value.GetStringLength()};
+}
+
+std::string write(const rapidjson::Value& value) {
+  rapidjson::StringBuffer out;
+  rapidjson::Writer<rapidjson::StringBuffer> writer(out);
+  value.Accept(writer);
+  return {out.GetString(), out.GetSize()};
+}
+
+bool is_ascii(std::string_view text) {
+  std::uint64_t bits = 0;
+  std::uint64_t eight = 0;
+  for (; text.size() >= sizeof(eight); text.remove_prefix(sizeof(eight))) {
+    std::memcpy(&eight, text.data(), sizeof(eight));
+    bits |= eight;
+  }
+  for (const char c : text) { bits |= static_cast<unsigned char>(c); }
+  return (bits & 0x8080808080808080ULL) == 0;
+}
+
+/// The library asserts what it is asked for: each access stands behind this.
+void require(bool is_so, const rapidjson::Value& value, const char* what) {
+  if (!is_so) { throw FlatMismatch{write(value).substr(0, 40) + " is not " + what}; }
 }
 
 constexpr std::array<bool, 256> kPlain = [] {
@@ -30,283 +79,172 @@ bool is_plain(char c) {
 
 }  // namespace
 
-/// Recursive descent, one node for each value, names included.
-class FlatParser {
- public:
-  explicit FlatParser(FlatDocument& document) : document_(document), text_(document.text_) {}
-
-  bool run() {
-    if (!value(0)) { return false; }
-    skip_space();
-    return at_ == text_.size();
-  }
-  [[nodiscard]] std::size_t where() const { return at_; }
-
- private:
-  void skip_space() {
-    while (at_ < text_.size() &&
-           (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t')) {
-      ++at_;
-    }
-  }
-  bool take(char c) {
-    skip_space();
-    if (at_ >= text_.size() || text_[at_] != c) { return false; }
-    ++at_;
-    return true;
-  }
-  std::uint32_t add(Kind kind) {
-    document_.nodes_.push_back({.kind = kind, .begin = static_cast<std::uint32_t>(at_)});
-    return static_cast<std::uint32_t>(document_.nodes_.size() - 1);
-  }
-  bool done(std::uint32_t node, std::size_t end) {
-    document_.nodes_[node].end = static_cast<std::uint32_t>(end);
-    document_.nodes_[node].next = static_cast<std::uint32_t>(document_.nodes_.size());
-    return true;
-  }
-
-  bool value(int depth) {
-    skip_space();
-    if (at_ >= text_.size() || depth > kDeepest) { return false; }
-    switch (text_[at_]) {
-      case '{':
-        return object(depth);
-      case '[':
-        return list(depth);
-      case '"':
-        return string();
-      case 't':
-        return word("true", Kind::boolean);
-      case 'f':
-        return word("false", Kind::boolean);
-      case 'n':
-        return word("null", Kind::null);
-      default:
-        return number();
-    }
-  }
-
-  bool word(std::string_view word, Kind kind) {
-    if (text_.substr(at_, word.size()) != word) { return false; }
-    const std::uint32_t node = add(kind);
-    at_ += word.size();
-    return done(node, at_);
-  }
-
-  bool digits() {
-    const std::size_t from = at_;
-    while (at_ < text_.size() && is_digit(text_[at_])) { ++at_; }
-    return at_ > from;
-  }
-
-  bool number() {
-    const std::uint32_t node = add(Kind::integer);
-    if (text_[at_] == '-') { ++at_; }
-    const std::size_t first = at_;
-    if (!digits() || (text_[first] == '0' && at_ > first + 1)) { return false; }
-    if (at_ < text_.size() && text_[at_] == '.') {
-      document_.nodes_[node].kind = Kind::other_number;
-      ++at_;
-      if (!digits()) { return false; }
-    }
-    if (at_ < text_.size() && (text_[at_] == 'e' || text_[at_] == 'E')) {
-      document_.nodes_[node].kind = Kind::other_number;
-      ++at_;
-      if (at_ < text_.size() && (text_[at_] == '+' || text_[at_] == '-')) { ++at_; }
-      if (!digits()) { return false; }
-    }
-    return done(node, at_);
-  }
-
-  bool string() {
-    ++at_;
-    const std::uint32_t node = add(Kind::text);
-    while (true) {
-      while (at_ < text_.size() && is_plain(text_[at_])) { ++at_; }
-      if (at_ >= text_.size() || text_[at_] == '"') { break; }
-      if (static_cast<unsigned char>(text_[at_]) < 0x20) { return false; }
-      document_.nodes_[node].is_plain = false;
-      at_ += text_[at_] == '\\' ? 2U : 1U;
-    }
-    if (at_ >= text_.size()) { return false; }
-    ++at_;
-    return done(node, at_ - 1);
-  }
-
-  bool list(int depth) {
-    const std::uint32_t node = add(Kind::list);
-    ++at_;
-    if (take(']')) { return done(node, at_); }
-    while (true) {
-      if (!value(depth + 1)) { return false; }
-      if (take(']')) { return done(node, at_); }
-      if (!take(',')) { return false; }
-    }
-  }
-
-  bool object(int depth) {
-    const std::uint32_t node = add(Kind::object);
-    ++at_;
-    if (take('}')) { return done(node, at_); }
-    while (true) {
-      skip_space();
-      if (at_ >= text_.size() || text_[at_] != '"') { return false; }
-      if (!string() || !take(':') || !value(depth + 1)) { return false; }
-      if (take('}')) { return done(node, at_); }
-      if (!take(',')) { return false; }
-    }
-  }
-
-  FlatDocument& document_;
-  std::string_view text_;
-  std::size_t at_ = 0;
-};
-
-Result<FlatDocument> FlatDocument::parse(std::string_view text) {
-  constexpr std::size_t kMost = std::numeric_limits<std::uint32_t>::max();
-  FlatDocument document;
-  document.text_ = text;
-  document.nodes_.reserve(std::min<std::size_t>(text.size() / 8 + 4, 128));
-  FlatParser parser(document);
-  if (text.size() >= kMost || !parser.run()) {
-    return Error{.kind = ErrorKind::internal, .message = "no JSON at byte " + std::to_string(parser.where())};
-  }
-  return document;
-}
-
-void FlatValue::require(Kind kind, const char* what) const {
-  if (node().kind != kind) { throw FlatMismatch{std::string(raw().substr(0, 40)) + " is not " + what}; }
-}
-
-std::uint32_t FlatValue::find(std::string_view name) const {
-  require(Kind::object, "an object");
-  const std::uint32_t first = at_ + 1;
-  const std::uint32_t end = node().next;
-  const auto search = [&](std::uint32_t from, std::uint32_t to) -> std::uint32_t {
-    for (std::uint32_t at = from; at < to; at = document_->node(at + 1).next) {
-      const FlatDocument::Node& key = document_->node(at);
-      if (document_->text().substr(key.begin, key.end - key.begin) == name) { return at + 1; }
-    }
-    return 0;
+std::optional<Error> visit_flat(std::string_view text, std::string_view source,
+                                const std::function<void(const FlatValue&)>& visit) {
+  const auto refuse = [&](const std::string& message) {
+    return Error{.kind = ErrorKind::internal,
+                 .message = "cannot read the answer: " + message,
+                 .source = std::string(source)};
   };
-  const std::uint32_t from = behind_ == 0 ? first : document_->node(behind_).next;
-  std::uint32_t found = search(from, end);
-  if (found == 0) { found = search(first, from); }
-  if (found != 0) { behind_ = found; }
-  return found;
+  // The parser takes a NUL for the end; no JSON has one.
+  if (text.find('\0') != std::string_view::npos) { return refuse("a NUL byte in it"); }
+  if (text.size() >= std::numeric_limits<std::uint32_t>::max()) { return refuse("it is too long"); }
+  std::string copy(text);  // the values' texts stay in it
+  alignas(std::max_align_t) std::array<char, kUsual> first;
+  rapidjson::Document::AllocatorType memory(first.data(), first.size());
+  ShallowDocument document(memory);
+  rapidjson::InsituStringStream stream(copy.data());
+  rapidjson::Reader reader;
+  const auto parse = [&](const auto& /*document*/) {
+    constexpr unsigned kAscii = rapidjson::kParseInsituFlag;  // most rows: nothing to validate
+    constexpr unsigned kAny = kAscii | rapidjson::kParseValidateEncodingFlag;
+    return !(is_ascii(text) ? reader.Parse<kAscii>(stream, document) : reader.Parse<kAny>(stream, document))
+                .IsError();
+  };
+  document.Populate(parse);
+  if (reader.HasParseError()) { return refuse("no JSON at byte " + std::to_string(reader.GetErrorOffset())); }
+  try {
+    visit(FlatValue(static_cast<const rapidjson::Value*>(&document)));
+  } catch (const FlatMismatch& mismatch) { return refuse(mismatch.message); }
+  return std::nullopt;
+}
+
+bool FlatValue::is_null() const {
+  return tree(value_).IsNull();
+}
+
+const void* FlatValue::find(std::string_view name) const {
+  const rapidjson::Value& object = tree(value_);
+  require(object.IsObject(), object, "an object");
+  const auto members = object.MemberBegin();
+  const std::uint32_t count = object.MemberCount();
+  for (std::uint32_t tried = 0; tried < count; ++tried) {
+    if (next_ >= count) { next_ = 0; }
+    const auto& member = members[next_++];
+    if (text_of(member.name) == name) { return &member.value; }
+  }
+  return nullptr;
 }
 
 FlatValue FlatValue::at(std::string_view name) const {
-  const std::uint32_t found = find(name);
-  if (found == 0) { throw FlatMismatch{"the field " + std::string(name) + " is missing"}; }
-  return {*document_, found};
+  const void* found = find(name);
+  if (found == nullptr) { throw FlatMismatch{"the field " + std::string(name) + " is missing"}; }
+  return FlatValue(found);
 }
 
 bool FlatValue::contains(std::string_view name) const {
-  return find(name) != 0;
+  const std::uint32_t next = next_;
+  const bool found = find(name) != nullptr;
+  next_ = next;
+  return found;
 }
 
 std::vector<FlatValue> FlatValue::list() const {
-  require(Kind::list, "a list");
+  const rapidjson::Value& list = tree(value_);
+  require(list.IsArray(), list, "a list");
   std::vector<FlatValue> values;
-  for (std::uint32_t at = at_ + 1; at < node().next; at = document_->node(at).next) {
-    values.emplace_back(*document_, at);
-  }
+  values.reserve(list.Size());
+  for (const rapidjson::Value& value : list.GetArray()) { values.emplace_back(&value); }
   return values;
 }
 
 std::vector<std::pair<std::string, FlatValue>> FlatValue::members() const {
-  require(Kind::object, "an object");
+  const rapidjson::Value& object = tree(value_);
+  require(object.IsObject(), object, "an object");
   std::vector<std::pair<std::string, FlatValue>> all;
-  for (std::uint32_t at = at_ + 1; at < node().next; at = document_->node(at + 1).next) {
-    all.emplace_back(FlatValue(*document_, at).text(), FlatValue(*document_, at + 1));
+  all.reserve(object.MemberCount());
+  for (const auto& member : object.GetObject()) {
+    all.emplace_back(text_of(member.name), FlatValue(&member.value));
   }
   return all;
 }
 
 std::string FlatValue::text() const {
-  require(Kind::text, "a text");
-  const std::string_view inside = document_->text().substr(node().begin, node().end - node().begin);
-  if (node().is_plain) { return std::string(inside); }
-  try {  // escapes and UTF-8: rare, and not done twice in this house
-    return Json::parse("\"" + std::string(inside) + "\"").get<std::string>();
-  } catch (const Json::exception& e) { throw FlatMismatch{e.what()}; }
+  const rapidjson::Value& value = tree(value_);
+  require(value.IsString(), value, "a text");
+  return std::string(text_of(value));
 }
 
 bool FlatValue::boolean() const {
-  require(Kind::boolean, "true or false");
-  return document_->text()[node().begin] == 't';
+  const rapidjson::Value& value = tree(value_);
+  require(value.IsBool(), value, "true or false");
+  return value.GetBool();
 }
 
-std::string_view FlatValue::raw() const {
-  const std::uint32_t quote = node().kind == Kind::text ? 1 : 0;
-  return document_->text().substr(node().begin - quote, node().end - node().begin + 2 * quote);
+std::string FlatValue::raw() const {
+  return write(tree(value_));
 }
 
-std::int64_t FlatValue::integer() const {
-  require(Kind::integer, "a whole number");
-  std::int64_t number = 0;
-  const std::string_view digits = raw();
-  const auto [stop, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (failed != std::errc{}) { throw FlatMismatch{"the number " + std::string(digits) + " is out of range"}; }
+std::int64_t FlatValue::integer(std::int64_t least, std::int64_t most) const {
+  const rapidjson::Value& value = tree(value_);
+  require(value.IsInt64(), value, "a whole number within 64 bits");
+  const std::int64_t number = value.GetInt64();
+  if (number < least || number > most) {
+    throw FlatMismatch{"the number " + std::to_string(number) + " is out of range"};
+  }
   return number;
 }
 
-FlatWriter& FlatWriter::begin(char c) {
-  separate();
-  out_ += c;
-  first_ = true;
+struct FlatWriter::Out {
+  rapidjson::StringBuffer buffer{nullptr, 1024};
+  rapidjson::Writer<rapidjson::StringBuffer> writer{buffer, nullptr, 8};
+};
+
+FlatWriter::FlatWriter() : out_(std::make_unique<Out>()) {}
+FlatWriter::~FlatWriter() = default;
+
+FlatWriter& FlatWriter::open() {
+  out_->writer.StartObject();
   return *this;
 }
 
-FlatWriter& FlatWriter::finish(char c) {
-  out_ += c;
-  first_ = false;
+FlatWriter& FlatWriter::close() {
+  out_->writer.EndObject();
   return *this;
 }
 
-void FlatWriter::separate() {
-  if (!first_) { out_ += ','; }
-  first_ = false;
+FlatWriter& FlatWriter::open_list() {
+  out_->writer.StartArray();
+  return *this;
 }
 
-FlatWriter& FlatWriter::name(std::string_view name) {
-  if (std::all_of(name.begin(), name.end(), is_plain)) {  // few calls: names are half of all that is written
-    out_.append(first_ ? "\"" : ",\"");
-    out_.append(name);
-    out_.append("\":");
-  } else {
-    text(name);
-    out_ += ':';
-  }
-  first_ = true;  // no comma before the value
+FlatWriter& FlatWriter::close_list() {
+  out_->writer.EndArray();
   return *this;
 }
 
 FlatWriter& FlatWriter::text(std::string_view value) {
-  separate();
-  if (!std::all_of(value.begin(), value.end(), is_plain)) {
-    out_ += dump_json(Json(value));
-    return *this;
+  if (std::all_of(value.begin(), value.end(), is_plain)) {
+    out_->writer.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
+  } else {  // the two libraries spell control characters differently, and only one replaces what is no UTF-8
+    const std::string json = dump_json(Json(value));
+    out_->writer.RawValue(json.data(), json.size(), rapidjson::kStringType);
   }
-  out_ += '"';
-  out_ += value;
-  out_ += '"';
   return *this;
 }
 
 FlatWriter& FlatWriter::number(std::int64_t value) {
-  separate();
-  char digits[24];  // NOLINT(cppcoreguidelines-avoid-c-arrays,modernize-avoid-c-arrays): for to_chars
-  const auto [end, failed] = std::to_chars(std::begin(digits), std::end(digits), value);
-  out_.append(std::begin(digits), end);
+  out_->writer.Int64(value);
+  return *this;
+}
+
+FlatWriter& FlatWriter::boolean(bool value) {
+  out_->writer.Bool(value);
+  return *this;
+}
+
+FlatWriter& FlatWriter::null() {
+  out_->writer.Null();
   return *this;
 }
 
 FlatWriter& FlatWriter::raw(std::string_view json) {
-  separate();
-  out_ += json;
+  out_->writer.RawValue(json.data(), json.size(), rapidjson::kObjectType);
   return *this;
+}
+
+std::string FlatWriter::take() && {
+  return {out_->buffer.GetString(), out_->buffer.GetSize()};
 }
 
 }  // namespace gpubroker

@@ -1,10 +1,11 @@
 #pragma once
-// JSON without a tree, for what is read and written thousands of times a second: journal rows and reports.
-// The forms are those of core/wire/json.hpp: text written here is what dump_json writes, byte for byte, when
-// the names of each object are given in the order of the alphabet.
-#include <charconv>
+// JSON for what is read and written thousands of times a second: journal rows and reports. RapidJSON does the
+// work and stays in flat_json.cpp. The forms are those of core/wire/json.hpp: text written here is what
+// dump_json writes, byte for byte, when the names of each object are given in the order of the alphabet.
 #include <cstdint>
+#include <functional>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,41 +18,12 @@
 
 namespace gpubroker {
 
-/// Raised by FlatValue, caught by read_flat and nowhere else.
-struct FlatMismatch {
-  std::string message;
-};
-
-/// A parsed text: where each value begins and ends in it. Both must outlive the values.
-class FlatDocument {
- public:
-  enum class Kind : std::uint8_t { null, boolean, integer, other_number, text, list, object };
-  struct Node {
-    Kind kind = Kind::null;
-    bool is_plain = true;     // a text of ASCII without escapes
-    std::uint32_t begin = 0;  // in the text; of a text: behind the quote
-    std::uint32_t end = 0;    // of a text: at the quote
-    std::uint32_t next = 0;  // the node behind this value and all in it; a member is its name, then its value
-  };
-
-  /// Fails with `internal` when the text is not one JSON value.
-  static Result<FlatDocument> parse(std::string_view text);
-
-  [[nodiscard]] const Node& node(std::uint32_t at) const { return nodes_[at]; }
-  [[nodiscard]] std::string_view text() const { return text_; }
-
- private:
-  friend class FlatParser;
-  std::string_view text_ = {};
-  std::vector<Node> nodes_ = {};
-};
-
-/// One value of a document. Whatever is asked of the wrong kind of value raises FlatMismatch.
+/// One value of a parsed text, alive inside read_flat only. Asked for what it is not, it leaves read_flat.
 class FlatValue {
  public:
-  FlatValue(const FlatDocument& document, std::uint32_t at) : document_(&document), at_(at) {}
+  explicit FlatValue(const void* value) : value_(value) {}
 
-  [[nodiscard]] bool is_null() const { return node().kind == FlatDocument::Kind::null; }
+  [[nodiscard]] bool is_null() const;
   [[nodiscard]] FlatValue at(std::string_view name) const;
   [[nodiscard]] bool contains(std::string_view name) const;
   [[nodiscard]] std::vector<FlatValue> list() const;
@@ -62,59 +34,56 @@ class FlatValue {
   [[nodiscard]] std::optional<Instant> optional_instant() const {
     return is_null() ? std::nullopt : std::optional(instant());
   }
-  /// The JSON text of this value, as it stands.
-  [[nodiscard]] std::string_view raw() const;
+  /// The JSON text of this value, for another reader.
+  [[nodiscard]] std::string raw() const;
 
   /// A whole number that fits into T.
   template <class T>
   [[nodiscard]] T whole() const {
-    const std::int64_t number = integer();
-    if (number < std::numeric_limits<T>::min() || number > std::numeric_limits<T>::max()) {
-      throw FlatMismatch{"the number " + std::to_string(number) + " is out of range"};
-    }
-    return static_cast<T>(number);
+    return static_cast<T>(integer(std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
   }
 
  private:
-  [[nodiscard]] const FlatDocument::Node& node() const { return document_->node(at_); }
-  [[nodiscard]] std::uint32_t find(std::string_view name) const;  // 0: absent
-  [[nodiscard]] std::int64_t integer() const;
-  void require(FlatDocument::Kind kind, const char* what) const;
+  [[nodiscard]] const void* find(std::string_view name) const;  // nullptr: absent
+  [[nodiscard]] std::int64_t integer(std::int64_t least, std::int64_t most) const;
 
-  const FlatDocument* document_;
-  std::uint32_t at_;
-  mutable std::uint32_t behind_ = 0;  // the member last found: the next one asked for often follows it
+  const void* value_;               // a rapidjson::Value
+  mutable std::uint32_t next_ = 0;  // the member behind the one last found: it is often asked for next
 };
 
-/// The border: parses, calls `read` with the root, and turns a mismatch into an Error of kind `internal`.
+/// Parses and calls `visit` with the root. Fails with `internal` when the text is not one JSON value, or when
+/// `visit` asked a value for what it is not.
+std::optional<Error> visit_flat(std::string_view text, std::string_view source,
+                                const std::function<void(const FlatValue&)>& visit);
+
+/// The border: what `read` makes of the root, or why the text cannot be read.
 template <class Read>
 auto read_flat(std::string_view text, std::string_view source, Read read)
     -> decltype(read(std::declval<const FlatValue&>())) {
-  const auto refuse = [&](const std::string& message) {
-    return Error{.kind = ErrorKind::internal,
-                 .message = "cannot read the answer: " + message,
-                 .source = std::string(source)};
-  };
-  const Result<FlatDocument> document = FlatDocument::parse(text);
-  if (!document.ok()) { return refuse(document.error().message); }
-  try {
-    return read(FlatValue(document.value(), 0));
-  } catch (const FlatMismatch& mismatch) { return refuse(mismatch.message); }
+  std::optional<decltype(read(std::declval<const FlatValue&>()))> answer;
+  std::optional<Error> error =
+      visit_flat(text, source, [&](const FlatValue& root) { answer.emplace(read(root)); });
+  if (error) { return *std::move(error); }
+  return *std::move(answer);
 }
 
 /// Writes one JSON text from left to right. Bytes that are not UTF-8 are replaced, as dump_json does.
 class FlatWriter {
  public:
-  FlatWriter() { out_.reserve(kUsual); }
-  FlatWriter& open() { return begin('{'); }
-  FlatWriter& close() { return finish('}'); }
-  FlatWriter& open_list() { return begin('['); }
-  FlatWriter& close_list() { return finish(']'); }
-  FlatWriter& name(std::string_view name);
+  FlatWriter();
+  ~FlatWriter();
+  FlatWriter(const FlatWriter&) = delete;
+  FlatWriter& operator=(const FlatWriter&) = delete;
+
+  FlatWriter& open();
+  FlatWriter& close();
+  FlatWriter& open_list();
+  FlatWriter& close_list();
+  FlatWriter& name(std::string_view name) { return text(name); }
   FlatWriter& text(std::string_view value);
   FlatWriter& number(std::int64_t value);
-  FlatWriter& boolean(bool value) { return raw(value ? "true" : "false"); }
-  FlatWriter& null() { return raw("null"); }
+  FlatWriter& boolean(bool value);
+  FlatWriter& null();
   /// A whole JSON value, already written.
   FlatWriter& raw(std::string_view json);
 
@@ -137,16 +106,11 @@ class FlatWriter {
     return value ? field(key, *value) : name(key).null();
   }
 
-  std::string take() && { return std::move(out_); }
+  std::string take() &&;
 
  private:
-  static constexpr std::size_t kUsual = 320;  // most rows fit
-  FlatWriter& begin(char c);
-  FlatWriter& finish(char c);
-  void separate();
-
-  std::string out_ = {};
-  bool first_ = true;  // nothing stands before in this list or object
+  struct Out;
+  std::unique_ptr<Out> out_;
 };
 
 }  // namespace gpubroker

@@ -182,6 +182,7 @@ Machine* World::find(const NodeId& id) {
 
 std::vector<NodeView> World::list() const {
   std::vector<NodeView> views;
+  views.reserve(static_cast<std::size_t>(next_machine));
   for (const auto& [token, gang] : gangs) {
     for (const Machine& machine : gang.machines) { views.push_back(machine.view); }
   }

@@ -7,6 +7,10 @@
 namespace gpubroker {
 namespace {
 
+bool is_read(std::string_view text) {
+  return read_flat(text, "test", [](const FlatValue&) -> Result<Ok> { return Ok{}; }).ok();
+}
+
 TEST_CASE("what is JSON for the tree is JSON here, and nothing else is") {
   for (const std::string text : {"{}",
                                  "[]",
@@ -52,21 +56,46 @@ TEST_CASE("what is JSON for the tree is JSON here, and nothing else is") {
                                  "NaN",
                                  "\x01",
                                  "{\"a\":1}{}",
-                                 "\"\\u00\"x"}) {
+                                 "\"\\u00\"x",
+                                 "\"\\ud83d\\ude00\"",
+                                 "\"\\ud83d\"",
+                                 "\"\\u0000\"",
+                                 "\"\xff\"",
+                                 "{\"\xc3\":1}",
+                                 "\"\xc0\x80\"",
+                                 "\"\xed\xa0\x80\"",
+                                 "1e308",
+                                 "1e309",
+                                 "1e99999999999",
+                                 "1e-99999999999",
+                                 "123456789012345678901234567890",
+                                 "[1,2]/**/",
+                                 "-Infinity"}) {
     CAPTURE(text);
-    CHECK(FlatDocument::parse(text).ok() == Json::accept(text));
+    CHECK(is_read(text) == Json::accept(text));
   }
+  CHECK_FALSE(is_read(std::string_view("{}\0", 3)));
+  CHECK_FALSE(is_read(std::string_view("{}\0x", 4)));
+  CHECK_FALSE(is_read("\xef\xbb\xbf{}"));  // a mark of the byte order
 }
 
 TEST_CASE("depth has an end") {
   const std::string deep(100'000, '[');
-  CHECK_FALSE(FlatDocument::parse(deep).ok());
-  CHECK_FALSE(FlatDocument::parse(deep + std::string(100'000, ']')).ok());
+  CHECK_FALSE(is_read(deep));
+  CHECK_FALSE(is_read(deep + std::string(100'000, ']')));
+  std::string objects;
+  for (int i = 0; i < 100'000; ++i) { objects += "{\"a\":"; }
+  CHECK_FALSE(is_read(objects));
+  CHECK(is_read(std::string(64, '[') + std::string(64, ']')));
+  CHECK_FALSE(is_read(std::string(65, '[') + std::string(65, ']')));
+  std::string wide = "[";
+  for (int i = 0; i < 1000; ++i) { wide += "[{}],"; }
+  CHECK(is_read(wide + "0]"));
 }
 
 TEST_CASE("values are found in any order, and only what they are") {
   const std::string text =
-      R"({"a":1,"b":"x\ty","c":[true,false],"d":{"e":-5},"f":null,"g":1.5,"h":99999999999})";
+      R"({"a":1,"b":"x\ty","c":[true,false],"d":{"e":-5},"f":null,"g":1.5,"h":1099511627776,"i":18446744073709551615,"j":1e2})";
   const auto read = [&](const auto& take) {
     return read_flat(text, "test", [&](const FlatValue& root) -> Result<Ok> {
       take(root);
@@ -81,8 +110,10 @@ TEST_CASE("values are found in any order, and only what they are") {
           CHECK(root.at("c").list()[0].boolean());
           CHECK_FALSE(root.at("c").list()[1].boolean());
           CHECK(root.at("f").is_null());
-          CHECK(root.at("h").whole<std::int64_t>() == 99'999'999'999);
+          CHECK(root.at("h").whole<std::int64_t>() == 1'099'511'627'776);
           CHECK(root.at("d").raw() == R"({"e":-5})");
+          CHECK(root.at("b").raw() == R"("x\ty")");
+          CHECK(root.at("c").raw() == "[true,false]");
           CHECK_FALSE(root.contains("z"));
         }).ok());
   CHECK_FALSE(read([](const FlatValue& root) { (void)root.at("z"); }).ok());
@@ -93,11 +124,23 @@ TEST_CASE("values are found in any order, and only what they are") {
   CHECK_FALSE(read([](const FlatValue& root) { (void)root.at("a").text(); }).ok());
   CHECK_FALSE(read([](const FlatValue& root) { (void)root.at("a").at("b"); }).ok());
   CHECK_FALSE(read([](const FlatValue& root) { (void)root.at("f").boolean(); }).ok());
+  CHECK_FALSE(read([](const FlatValue& root) { (void)root.at("i").whole<std::int64_t>(); }).ok());
+  CHECK_FALSE(read([](const FlatValue& root) { (void)root.at("j").whole<int>(); }).ok());
+  for (const char* name : {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}) {
+    CAPTURE(name);  // each kind is asked for what it is not, and nothing ends the program
+    const bool is_list = std::string_view(name) == "c";
+    const bool is_object = std::string_view(name) == "d";
+    CHECK(read([&](const FlatValue& root) { (void)root.at(name).list(); }).ok() == is_list);
+    CHECK(read([&](const FlatValue& root) { (void)root.at(name).members(); }).ok() == is_object);
+    CHECK(read([&](const FlatValue& root) { (void)root.at(name).contains("z"); }).ok() == is_object);
+    CHECK_FALSE(read([&](const FlatValue& root) { (void)root.at(name).at("z"); }).ok());
+  }
+  CHECK_FALSE(read([](const FlatValue& root) { (void)root.at("c").list()[0].whole<int>(); }).ok());
 }
 
 TEST_CASE("text that is not plain is written as the other writer does") {
   for (const std::string text :
-       {"plain", "", "quo\"te", "back\\slash", "tab\t", "nul\x01", "ä€😀", "bad\xff", "\xc3"}) {
+       {"plain", "", "quo\"te", "back\\slash", "tab\t", "nul\x01", "\x1f\x7f", "ä€😀", "bad\xff", "\xc3"}) {
     FlatWriter writer;
     writer.open().field(text, text).field("n", std::int64_t{-7}).name("l").open_list();
     writer.text(text).null().boolean(true).close_list().close();
