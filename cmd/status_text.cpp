@@ -1,5 +1,7 @@
 #include "cmd/status_text.hpp"
 
+#include <algorithm>
+
 #include "cmd/terminal.hpp"
 #include "core/wire/json.hpp"
 

@@ -1,5 +1,6 @@
 #include "core/agent/agent.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <set>
 

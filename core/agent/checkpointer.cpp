@@ -1,5 +1,6 @@
 #include "core/agent/checkpointer.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "core/base/text.hpp"

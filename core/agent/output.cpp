@@ -1,5 +1,7 @@
 #include "core/agent/output.hpp"
 
+#include <algorithm>
+
 namespace gpubroker {
 namespace {
 

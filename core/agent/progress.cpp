@@ -1,5 +1,7 @@
 #include "core/agent/progress.hpp"
 
+#include <algorithm>
+
 #include "core/base/text.hpp"
 #include "core/wire/json.hpp"
 

@@ -1,5 +1,6 @@
 #include "core/base/gpu.hpp"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 

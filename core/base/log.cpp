@@ -2,6 +2,7 @@
 
 // Header-only, so that the program starts without libspdlog.so and libfmt.so (README, "Figures"). This is the
 // one file that pays for these headers.
+#include <algorithm>
 #include <atomic>
 #include <memory>
 

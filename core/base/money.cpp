@@ -1,5 +1,6 @@
 #include "core/base/money.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "core/base/text.hpp"

@@ -1,5 +1,6 @@
 #include "core/base/time.hpp"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -81,7 +82,8 @@ std::int64_t read_offset(Reader& in) {
   in.expect(sign < 0 ? '-' : '+');
   const int hours = in.number(2, 23);
   in.expect(':');
-  return sign * (hours * 60 + in.number(2, 59)) * std::int64_t{60'000};
+  const std::int64_t minutes = std::int64_t{hours} * 60 + in.number(2, 59);
+  return sign * minutes * 60'000;
 }
 
 Error bad_duration(std::string_view text) {

@@ -1,5 +1,6 @@
 #include "core/broker/record.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "core/wire/agent_report_json.hpp"

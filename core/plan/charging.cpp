@@ -1,5 +1,7 @@
 #include "core/plan/charging.hpp"
 
+#include <algorithm>
+
 namespace gpubroker {
 
 Result<std::vector<ChargePeriod>> charge_life(Instant from, Instant end, BillingRule rule,

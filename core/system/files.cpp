@@ -1,5 +1,6 @@
 #include "core/system/files.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <filesystem>

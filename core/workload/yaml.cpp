@@ -1,5 +1,6 @@
 #include "core/workload/yaml.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <sstream>

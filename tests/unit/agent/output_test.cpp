@@ -1,6 +1,8 @@
 // The job's output on the node.
 #include "core/agent/output.hpp"
 
+#include <algorithm>
+
 #include <doctest/doctest.h>
 
 #include "core/base/text.hpp"

@@ -1,5 +1,7 @@
 #include "tests/unit/broker/story.hpp"
 
+#include <algorithm>
+
 #include <doctest/doctest.h>
 
 namespace gpubroker::testing {

@@ -1,5 +1,7 @@
 #include "core/plan/patience.hpp"
 
+#include <algorithm>
+
 #include <doctest/doctest.h>
 
 namespace gpubroker {

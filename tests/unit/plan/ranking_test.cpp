@@ -1,5 +1,6 @@
 #include "core/plan/ranking.hpp"
 
+#include <algorithm>
 #include <random>
 
 #include <doctest/doctest.h>

@@ -1,4 +1,5 @@
 // Several processes on one file, and processes that are killed.
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <map>

@@ -1,4 +1,6 @@
 // The tables that commands read hold nothing that the journal does not: they are built again from it.
+#include <algorithm>
+
 #include <doctest/doctest.h>
 
 #include "core/broker/broker.hpp"

@@ -1,5 +1,6 @@
 #include "tests/unit/store/support.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <sys/wait.h>

@@ -1,5 +1,6 @@
 #include "core/system/process.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <fcntl.h>
 #include <sys/wait.h>
