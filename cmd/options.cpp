@@ -85,6 +85,17 @@ void field(CLI::App& app, LaunchOptionsCli& options, const std::string& flags, c
       ->type_name(type);
 }
 
+void env_option(CLI::App& app, std::vector<std::pair<std::string, std::string>>& fields) {
+  app.add_option_function<std::vector<std::string>>(
+         "--env",
+         [&fields](const std::vector<std::string>& values) {
+           for (const std::string& value : values) { fields.emplace_back("env", value); }
+         },
+         "variable of the job; repeatable")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+}
+
 // --- the commands, by name ---
 
 void fill_agent(CLI::App& app, Everything& all) {
@@ -225,14 +236,7 @@ void fill_launch(CLI::App& app, Everything& all) {
          "--workdir", [&options](const std::string& value) { options.fields.emplace_back("workdir", value); },
          "folder that every node gets")
       ->type_name("DIR");
-  app.add_option_function<std::vector<std::string>>(
-         "--env",
-         [&options](const std::vector<std::string>& values) {
-           for (const std::string& value : values) { options.fields.emplace_back("env", value); }
-         },
-         "variable of the job; repeatable")
-      ->type_name("NAME=VALUE")
-      ->allow_extra_args(false);
+  env_option(app, options.fields);
   app.add_option("--secret", options.secrets, "secret of the job, from the environment; repeatable")
       ->type_name("NAME")
       ->allow_extra_args(false);
@@ -298,14 +302,7 @@ void fill_rehearse(CLI::App& app, Everything& all) {
   app.add_option("--nodes", options.nodes, "nodes of the gang here; else as the task says, at most 4")
       ->type_name("N");
   app.add_option("--limit", options.limit, "end it after so long (30m)")->type_name(kDuration);
-  app.add_option_function<std::vector<std::string>>(
-         "--env",
-         [&options](const std::vector<std::string>& values) {
-           for (const std::string& value : values) { options.fields.emplace_back("env", value); }
-         },
-         "variable of the job; repeatable")
-      ->type_name("NAME=VALUE")
-      ->allow_extra_args(false);
+  env_option(app, options.fields);
   json_flag(app, options.json);
   runs(app, all, run_rehearse, options);
 }

@@ -42,30 +42,6 @@ bool will_be_refused(const Wish& wish) {
   return is_final(wish.state.phase);
 }
 
-/// The offers for a gang elsewhere, as the broker will look for them.
-std::vector<Judged> judge_move(const WorkloadState& state, const UserRequest& to,
-                               const std::vector<Offer>& offers, Instant now) {
-  const Attempt* const source = state.current();
-  std::vector<Offer> elsewhere;
-  for (const Offer& offer : offers) {
-    const bool named = !to.provider.empty() || !to.region.empty();
-    const bool is_there = (to.provider.empty() || to.provider == offer.key.provider) &&
-                          (to.region.empty() || to.region == offer.key.region);
-    const bool is_here = source != nullptr && offer.key.provider == source->offer.key.provider &&
-                         offer.key.region == source->offer.key.region;
-    if (named ? is_there : !is_here) { elsewhere.push_back(offer); }
-  }
-  GangNeed need{.any_of = state.task.needs, .ordered = state.task.ordered, .nodes = state.task.num_nodes};
-  for (ResourceNeed& one : need.any_of) {  // the user's word beats the file's
-    if (!to.region.empty()) {
-      one.regions.clear();
-      one.zone.clear();
-    }
-    if (!to.provider.empty()) { one.provider.clear(); }
-  }
-  return rank_offers(elsewhere, need, state.refusals, now);
-}
-
 /// Asks before what spends or ends. 0: go on; else leave with this exit code.
 Result<int> confirm(const RequestOptions& options, const Wish& wish, Context& context) {
   const std::string& name = wish.state.id.value;

@@ -19,6 +19,10 @@ constexpr Millis kLateAnswer = seconds{60};
 /// A machine that is still listed so long after its end was asked for is ended again.
 constexpr Millis kEndAgain = seconds{5};
 
+GangNeed need_of(const WorkloadState& state) {
+  return {.any_of = state.task.needs, .ordered = state.task.ordered, .nodes = state.task.num_nodes};
+}
+
 /// Collects one round of decisions on one workload.
 class Planner {
  public:
@@ -179,10 +183,6 @@ class Planner {
 
   // --- looking for a gang ---
 
-  [[nodiscard]] GangNeed need() const {
-    return {.any_of = state_.task.needs, .ordered = state_.task.ordered, .nodes = state_.task.num_nodes};
-  }
-
   void open_attempt(const Offer& offer, bool migration) {
     Instant expires = now_ + limits_.machine_life;
     if (state_.task.ttl) { expires = std::min(expires, state_.created_at + *state_.task.ttl); }
@@ -202,7 +202,7 @@ class Planner {
     if (!world_.offers_known || (state_.wait_until && now_ < *state_.wait_until) || pause_if_fruitless()) {
       return;
     }
-    const std::vector<Judged> judged = rank_offers(offers_, need(), state_.refusals, now_);
+    const std::vector<Judged> judged = rank_offers(offers_, need_of(state_), state_.refusals, now_);
     if (!judged.empty() && judged.front().why.empty()) {
       open_attempt(judged.front().offer, /*migration=*/false);
       step(Phase::provisioning, "booking " + format_offer_key(judged.front().offer.key));
@@ -474,7 +474,7 @@ class Planner {
     const Attempt* const target = state_.migration_target();
     if (target == nullptr) {
       if (source.drain_at) { return; }  // it is leaving anyway
-      book_target(source);
+      book_target();
       return;
     }
     if (has_no_gang(*target)) { return; }
@@ -485,31 +485,13 @@ class Planner {
     }
   }
 
-  void book_target(const Attempt& source) {
+  void book_target() {
     if (!state_.migrate) {
       if (state_.phase == Phase::migrating) { step(Phase::running, "the migration was given up"); }
       return;
     }
     if (!world_.offers_known) { return; }
-    std::vector<Offer> elsewhere;
-    for (const Offer& offer : offers_) {
-      const OfferKey& key = offer.key;
-      const UserRequest& to = *state_.migrate;
-      const bool named = !to.provider.empty() || !to.region.empty();
-      const bool is_there = (to.provider.empty() || to.provider == key.provider) &&
-                            (to.region.empty() || to.region == key.region);
-      const bool is_here = key.provider == source.offer.key.provider && key.region == source.offer.key.region;
-      if (named ? is_there : !is_here) { elsewhere.push_back(offer); }
-    }
-    GangNeed anywhere = need();
-    for (ResourceNeed& one : anywhere.any_of) {  // the user's word beats the file's
-      if (!state_.migrate->region.empty()) {
-        one.regions.clear();
-        one.zone.clear();
-      }
-      if (!state_.migrate->provider.empty()) { one.provider.clear(); }
-    }
-    const std::vector<Judged> judged = rank_offers(elsewhere, anywhere, state_.refusals, now_);
+    const std::vector<Judged> judged = judge_move(state_, *state_.migrate, offers_, now_);
     if (judged.empty() || !judged.front().why.empty()) {
       const std::string why = judged.empty() ? "nothing is sold there" : judged.front().why;
       record(MigrateGivenUpRecord{.reason = "no gang to move to: " + why});
@@ -572,6 +554,30 @@ class Planner {
 };
 
 }  // namespace
+
+std::vector<Judged> judge_move(const WorkloadState& state, const UserRequest& to,
+                               const std::vector<Offer>& offers, Instant now) {
+  const Attempt* const source = state.current();
+  const bool named = !to.provider.empty() || !to.region.empty();
+  std::vector<Offer> elsewhere;
+  for (const Offer& offer : offers) {
+    const OfferKey& key = offer.key;
+    const bool is_there = (to.provider.empty() || to.provider == key.provider) &&
+                          (to.region.empty() || to.region == key.region);
+    const bool is_here = source != nullptr && key.provider == source->offer.key.provider &&
+                         key.region == source->offer.key.region;
+    if (named ? is_there : !is_here) { elsewhere.push_back(offer); }
+  }
+  GangNeed need = need_of(state);
+  for (ResourceNeed& one : need.any_of) {  // the user's word beats the file's
+    if (!to.region.empty()) {
+      one.regions.clear();
+      one.zone.clear();
+    }
+    if (!to.provider.empty()) { one.provider.clear(); }
+  }
+  return rank_offers(elsewhere, need, state.refusals, now);
+}
 
 Decision decide(const WorkloadState& state, const World& world, const std::vector<Offer>& offers,
                 const Limits& limits, Instant now) {

@@ -6,6 +6,7 @@
 
 #include "core/broker/record.hpp"
 #include "core/broker/state.hpp"
+#include "core/plan/ranking.hpp"
 
 namespace gpubroker {
 
@@ -74,6 +75,11 @@ struct Decision {
 };
 Decision decide(const WorkloadState& state, const World& world, const std::vector<Offer>& offers,
                 const Limits& limits, Instant now);
+
+/// The offers for a gang elsewhere, best first: where the user says, or anywhere but where the workload is.
+/// The user's word beats the task's own places.
+std::vector<Judged> judge_move(const WorkloadState& state, const UserRequest& to,
+                               const std::vector<Offer>& offers, Instant now);
 
 /// The deed that `name` stands for in this attempt, as far as it makes sense. Used by decide, and after a
 /// restart for the intents without an outcome.

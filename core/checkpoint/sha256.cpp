@@ -6,6 +6,7 @@
 
 #include "core/base/c_handle.hpp"
 #include "core/checkpoint/checkpoint.hpp"
+#include "core/wire/digest.hpp"
 
 namespace gpubroker {
 
@@ -27,19 +28,11 @@ std::string Sha256::hex() {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int size = 0;
   EVP_DigestFinal_ex(impl_->context.get(), digest.data(), &size);
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (unsigned int i = 0; i < size; ++i) {
-    text += kDigits[digest.at(i) >> 4U];
-    text += kDigits[digest.at(i) & 15U];
-  }
-  return text;
+  return to_hex({reinterpret_cast<const char*>(digest.data()), size});
 }
 
 std::string sha256_hex(std::string_view bytes) {
-  Sha256 hash;
-  hash.add(bytes);
-  return hash.hex();
+  return to_hex(sha256(bytes));
 }
 
 }  // namespace gpubroker
