@@ -1,0 +1,25 @@
+#pragma once
+#include <cstddef>
+#include <functional>
+
+namespace gpubroker {
+
+/// Runs independent pieces of work side by side: one region each, say. Code that uses it stays plain and
+/// blocking.
+class FanOut {
+ public:
+  virtual ~FanOut() = default;
+  /// Calls job(0) … job(count - 1), at most `most` at once, and returns when all have. Jobs write to places
+  /// of their own and do not throw.
+  virtual void run(std::size_t count, std::size_t most, const std::function<void(std::size_t)>& job) = 0;
+};
+
+/// One after the other: for tests.
+class InTurn final : public FanOut {
+ public:
+  void run(std::size_t count, std::size_t /*most*/, const std::function<void(std::size_t)>& job) override {
+    for (std::size_t i = 0; i < count; ++i) { job(i); }
+  }
+};
+
+}  // namespace gpubroker
