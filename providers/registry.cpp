@@ -1,5 +1,6 @@
 #include "providers/registry.hpp"
 
+#include "providers/lambda/cloud.hpp"
 #include "providers/local/provider.hpp"
 
 namespace gpubroker {
@@ -14,6 +15,12 @@ Result<std::unique_ptr<Provider>> make_local(const ProviderContext& context) {
 }
 
 }  // namespace
+
+std::vector<CloudEntry> all_clouds() {
+  return {
+      {"lambda", lambda::make_cloud},
+  };
+}
 
 std::vector<ProviderEntry> all_providers() {
   return {

@@ -6,6 +6,7 @@
 #include "core/base/money.hpp"
 #include "core/base/result.hpp"
 #include "core/ports/clock.hpp"
+#include "core/ports/cloud.hpp"
 #include "core/ports/files.hpp"
 #include "core/ports/http.hpp"
 #include "core/ports/process.hpp"
@@ -32,8 +33,16 @@ struct ProviderEntry {
   Result<std::unique_ptr<Provider>> (*make)(const ProviderContext& context) = nullptr;
 };
 
-/// Every cloud that gpubroker knows, by name. A plain list: an object that registers itself is dropped by the
-/// linker from a static library without a word.
+struct CloudEntry {
+  std::string name = {};
+  std::unique_ptr<Cloud> (*make)(Files& files, Processes& processes) = nullptr;
+};
+
+/// Every cloud whose prices are asked, by name.
+std::vector<CloudEntry> all_clouds();
+
+/// Every cloud where machines can be booked, by name. A plain list: an object that registers itself is
+/// dropped by the linker from a static library without a word.
 std::vector<ProviderEntry> all_providers();
 
 }  // namespace gpubroker

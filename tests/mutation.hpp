@@ -7,6 +7,8 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include "core/base/result.hpp"
+
 namespace gpubroker::testing {
 
 using MutableJson = nlohmann::json;
@@ -43,6 +45,18 @@ void check_refuses_mutants(const MutableJson& good, Parse parse, MayPass may_pas
       check(bad.dump(), may_pass(at.to_string(), MutableJson(MutableJson::value_t::discarded)));
     }
   }
+}
+
+/// Calls `use` with the text of each mutant of `good`: it may refuse, never throw or crash.
+template <class Use>
+void for_each_mutant(const MutableJson& good, Use use) {
+  check_refuses_mutants(
+      good,
+      [&](const std::string& text) {
+        use(text);
+        return Status(Ok{});
+      },
+      [](const std::string&, const MutableJson&) { return true; });
 }
 
 }  // namespace gpubroker::testing

@@ -84,6 +84,45 @@ Result<Money> parse_money(std::string_view text) {
   return Money{*micros};
 }
 
+std::optional<Money> round_money(std::string_view decimal) {
+  constexpr std::int64_t kMostExponent = 40;
+  std::string_view rest = trim(decimal);
+  const bool negative = take_front(rest, '-');
+  std::int64_t exponent = 0;
+  if (const std::size_t e = rest.find_first_of("eE"); e != std::string_view::npos) {
+    std::string_view power = rest.substr(e + 1);
+    take_front(power, '+');
+    const std::optional<std::int64_t> parsed = parse_int(power);
+    if (!parsed || *parsed > kMostExponent || *parsed < -kMostExponent) { return std::nullopt; }
+    exponent = *parsed;
+    rest = rest.substr(0, e);
+  }
+  const std::size_t point = rest.find('.');
+  const std::string_view whole = rest.substr(0, point);
+  const std::string_view decimals = point == std::string_view::npos ? "" : rest.substr(point + 1);
+  if (!is_digits(whole) || (point != std::string_view::npos && !is_digits(decimals))) { return std::nullopt; }
+
+  // The digits with the point moved to where micro-dollars end.
+  std::string digits(whole);
+  digits.append(decimals);
+  const std::int64_t wanted =
+      static_cast<std::int64_t>(whole.size()) + exponent + static_cast<std::int64_t>(kDecimals);
+  if (wanted < 0) { return Money{0}; }
+  const auto keep = static_cast<std::size_t>(wanted);
+  const bool up = keep < digits.size() && digits[keep] >= '5';
+  digits.resize(keep, '0');
+  const std::optional<std::int64_t> micros = parse_int(digits.empty() ? "0" : digits);
+  if (!micros || *micros == std::numeric_limits<std::int64_t>::max()) { return std::nullopt; }
+  const std::int64_t rounded = *micros + (up ? 1 : 0);
+  return Money{negative ? -rounded : rounded};
+}
+
+std::optional<Rate> times(Rate rate, std::int64_t count) {
+  std::int64_t product = 0;
+  if (__builtin_mul_overflow(rate.micros_per_hour, count, &product)) { return std::nullopt; }
+  return Rate{product};
+}
+
 Millis billed_length(BillingRule rule, Millis length) {
   const Millis real = std::max(length, Millis{0});
   const Millis unit = std::max(rule.unit, Millis{1});

@@ -1,6 +1,7 @@
 #pragma once
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,14 @@ std::string format_money(Money amount);
 /// "4000", "4000 USD", "$12.5", "2.80". At most six decimals. Fails with `invalid`; negative amounts are
 /// read, the caller refuses them where they make no sense.
 Result<Money> parse_money(std::string_view text);
+
+/// An amount as clouds write it, in dollars: any number of decimals ("113.9328000000"), rounded to the
+/// nearest micro-dollar, halves away from zero; also with an exponent ("1.5e-05"). Nothing when it is no
+/// number, or too large.
+std::optional<Money> round_money(std::string_view decimal);
+
+/// `rate` times `count`, or nothing when it leaves int64.
+std::optional<Rate> times(Rate rate, std::int64_t count);
 
 /// How a cloud turns a machine's life into billed time: rounded up to `unit`, never less than `minimum`.
 struct BillingRule {

@@ -101,6 +101,9 @@ class CurlHttp final : public Http {
     api_.multi_setopt(multi_, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
     api_.multi_setopt(multi_, CURLMOPT_MAX_TOTAL_CONNECTIONS, options_.most_connections);
     api_.multi_setopt(multi_, CURLMOPT_MAX_HOST_CONNECTIONS, options_.most_per_host);
+    for (const std::string& rule : options_.connect_to) {
+      connect_to_ = api_.slist_append(connect_to_, rule.c_str());
+    }
     thread_ = std::thread([this] { move_bytes(); });
   }
   CurlHttp(const CurlHttp&) = delete;
@@ -113,6 +116,7 @@ class CurlHttp final : public Http {
     api_.multi_wakeup(multi_);
     thread_.join();
     api_.multi_cleanup(multi_);
+    api_.slist_free_all(connect_to_);
   }
 
   Result<HttpResponse> send(const HttpRequest& request) override {
@@ -232,6 +236,7 @@ class CurlHttp final : public Http {
     set(easy, CURLOPT_HEADERFUNCTION, take_header);
     set(easy, CURLOPT_HEADERDATA, transfer.get());
     if (!options_.ca_file.empty()) { set(easy, CURLOPT_CAINFO, options_.ca_file.c_str()); }
+    if (connect_to_ != nullptr) { set(easy, CURLOPT_CONNECT_TO, connect_to_); }
     set_method(*transfer);
     for (const auto& [name, value] : request.headers) {
       // A header without a value is written with a semicolon; "Name:" alone would remove it.
@@ -290,6 +295,7 @@ class CurlHttp final : public Http {
   CurlApi api_;
   CurlOptions options_;
   CURLM* multi_;
+  curl_slist* connect_to_ = nullptr;
   std::map<CURL*, std::shared_ptr<Transfer>> live_ = {};  // of the network thread
   std::mutex mutex_ = {};
   Queue fresh_ = {};

@@ -1,6 +1,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/ports/http.hpp"
 
@@ -9,6 +10,10 @@ namespace gpubroker {
 struct CurlOptions {
   std::string user_agent = "gpubroker";
   std::string ca_file = {};  // PEM; empty: the system's
+  /// "HOST:PORT:CONNECT-TO-HOST:CONNECT-TO-PORT", as curl's --connect-to; an empty HOST is any. URLs, Host
+  /// headers, TLS names and so signatures stay those of the real cloud: this is how an emulator stands in for
+  /// all of them.
+  std::vector<std::string> connect_to = {};
   long most_connections = 64;
   long most_per_host = 6;  // connections; HTTP/2 carries many requests on each
 };

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/base/text.hpp"
+#include "core/wire/http_date.hpp"
 
 namespace gpubroker {
 namespace {
@@ -17,33 +17,7 @@ bool is_passing(int status) {
   return std::find(kPassing.begin(), kPassing.end(), status) != kPassing.end();
 }
 
-/// "Tue, 24 Nov 2026 16:00:00 GMT", the one form that servers must send (RFC 9110, 5.6.7).
-std::optional<Instant> parse_http_date(std::string_view text) {
-  const std::vector<std::string> words = split(text, ' ');
-  if (words.size() != 6 || words[5] != "GMT") { return std::nullopt; }
-  constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  const auto* const month = std::find(kMonths.begin(), kMonths.end(), words[2]);
-  if (month == kMonths.end()) { return std::nullopt; }
-  const std::string number = std::to_string(month - kMonths.begin() + 1);
-  const Result<Instant> at = parse_utc(words[3] + "-" + (number.size() < 2 ? "0" : "") + number + "-" +
-                                       words[1] + "T" + words[4] + "Z");
-  if (!at.ok()) { return std::nullopt; }
-  return at.value();
-}
-
 }  // namespace
-
-std::optional<Millis> retry_after(const Headers& headers, Instant now) {
-  const std::string text = find_header(headers, "retry-after");
-  if (const std::optional<std::int64_t> seconds = parse_int(text);
-      seconds && *seconds >= 0 && *seconds < 1'000'000) {
-    return std::chrono::seconds{*seconds};
-  }
-  const std::optional<Instant> at = parse_http_date(text);
-  if (!at) { return std::nullopt; }
-  return std::max(*at - now, Millis{0});
-}
 
 Result<HttpResponse> RetryHttp::send(const HttpRequest& request) {
   const Millis began = clock_.monotonic();

@@ -30,7 +30,4 @@ class RetryHttp final : public Http {
   RetryOptions options_;
 };
 
-/// What Retry-After asks for: seconds, or an HTTP date. Nothing when it is missing or cannot be read.
-std::optional<Millis> retry_after(const Headers& headers, Instant now);
-
 }  // namespace gpubroker

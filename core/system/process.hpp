@@ -6,7 +6,7 @@ namespace gpubroker {
 /// Programs of this machine. Each is started as the leader of its own session and process group (its pid is
 /// the group's), with default signals and no open file of ours. Safe from any thread. run() returns when the
 /// program itself has ended; what it left in the background may go on, and may keep its output.
-class PosixProcesses final : public Processes {
+class PosixProcesses : public Processes {
  public:
   Result<CommandResult> run(const Command& command, Millis timeout) override;
   Result<Child> start(const Command& command, const std::string& output_path) override;

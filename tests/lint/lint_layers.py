@@ -33,7 +33,7 @@ DOORS = {
     r"CLI/": r"cmd/options\.cpp",
     r"spdlog/": r"core/base/log\.cpp",
     r"nlohmann/": r"core/wire/json\.hpp|tests/.*",
-    r"rapidjson/": r"core/wire/flat_json\.cpp",
+    r"rapidjson/": r"core/wire/(flat|answer)_json\.cpp",
     r"yaml-cpp/": r"core/workload/(yaml|task_file)\.(hpp|cpp)|core/wire/.*|providers/local/scenario_file\.cpp",
     r"sqlite3\.h": r"core/store/.*|catalog/.*|tests/.*",
 }

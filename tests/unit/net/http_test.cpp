@@ -9,6 +9,7 @@
 #include "core/net/retry_http.hpp"
 #include "core/system/clock.hpp"
 #include "core/system/random.hpp"
+#include "core/wire/http_date.hpp"
 
 namespace gpubroker {
 namespace {

@@ -1,0 +1,55 @@
+"""What the emulators are made of: requests, responses, and the list of who answers for which host."""
+import json, urllib.parse
+
+HANDLERS = []  # (host pattern, function), the first that fits answers
+
+
+def host(*patterns):
+    """Registers a function (Request -> Response, or a coroutine of one) for hosts: "api.lambda.ai", "ec2.*.amazonaws.com"."""
+    def register(handler):
+        for pattern in patterns:
+            HANDLERS.append((pattern, handler))
+        return handler
+    return register
+
+
+class Request:
+    def __init__(self, method, scheme, host, target, headers, body, http):
+        self.method, self.scheme, self.target, self.headers, self.body, self.http = method, scheme, target, headers, body, http
+        self.host = host.split(":")[0].lower()
+        self.path, _, self.raw_query = target.partition("?")
+        self.path = urllib.parse.unquote(self.path)
+        self.base = f"{scheme}://{host}"  # how the client reaches this host: for links in answers
+        self.world = None
+
+    @property
+    def query(self):
+        """The query's pairs; the last of a name wins."""
+        return dict(urllib.parse.parse_qsl(self.raw_query, keep_blank_values=True))
+
+    @property
+    def form(self):
+        return dict(urllib.parse.parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
+
+    @property
+    def json(self):
+        return json.loads(self.body or b"{}")
+
+    def bearer(self):
+        kind, _, token = self.headers.get("authorization", "").partition(" ")
+        return token if kind.lower() == "bearer" else ""
+
+
+class Response:
+    """`body`: text, bytes, something for JSON, or a function that yields bytes (streamed). `trailers`: HTTP/2 only."""
+
+    def __init__(self, status=200, body=b"", headers=None, trailers=None):
+        self.headers = {"content-type": "application/json"}
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body)
+        if isinstance(body, str):
+            body = body.encode()
+        self.status, self.body, self.trailers = status, body, trailers
+        self.headers.update({name.lower(): value for name, value in (headers or {}).items()})
+        self.cut = None  # end the connection after so many bytes of the body
+        self.close = False

@@ -1,0 +1,250 @@
+#!/usr/bin/python3
+"""Emulated clouds on loopback: one server that stands in for every cloud's hosts, by the Host header.
+
+    server.py [--scenario FILE] [--folder DIR]      prints one line of JSON when it is ready, runs until its stdin ends
+
+The line: {"tls": PORT, "plain": PORT, "ca": FILE, "connect_to": ":443:127.0.0.1:PORT,:80:127.0.0.1:PORT"}. A client that is
+told `connect_to` (curl's --connect-to) and `ca` speaks to the emulators exactly as to the clouds: same URLs, same Host, TLS,
+HTTP/2. Clients that only know a base URL use http://127.0.0.1:PLAIN/__host/HOST/path.
+
+Each clouds/*.py registers handlers with @host("pattern"). `scenario` (JSON) sets latency and faults:
+    {"latency_ms": [50, 500], "seed": 1, "clouds": {"lambda": {... what its emulator reads ...}},
+     "faults": [{"host": "re", "path": "re", "times": 2, "after": 0, "status": 429, "headers": {}, "body": "", "delay_ms": 0,
+                 "cut": 100, "close": true, "html": true}]}
+GET /__log on the plain port: the requests seen, as JSON; POST /__scenario replaces the scenario."""
+import argparse, asyncio, fnmatch, importlib, json, pathlib, random, re, signal, ssl, subprocess, sys, tempfile, time, urllib.parse
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from testcloud.api import HANDLERS, Request, Response  # noqa: E402
+
+BODY_LIMIT = 64 << 20
+
+
+class World:
+    """The scenario, the state of all clouds, and what was asked."""
+
+    def __init__(self, scenario):
+        self.log = []
+        self.replace(scenario)
+
+    def replace(self, scenario):
+        self.scenario = scenario
+        self.random = random.Random(scenario.get("seed", 1))
+        self.faults = [dict(fault, left=fault.get("times", 1 << 30), skip=fault.get("after", 0)) for fault in scenario.get("faults", [])]
+        self.state = {}
+
+    def cloud(self, name):
+        """What the scenario says of a cloud."""
+        return self.scenario.get("clouds", {}).get(name, {})
+
+    def fault_for(self, request):
+        for fault in self.faults:
+            if re.search(fault.get("host", ""), request.host) and re.search(fault.get("path", ""), request.target):
+                if fault["skip"] > 0:
+                    fault["skip"] -= 1
+                elif fault["left"] > 0:
+                    fault["left"] -= 1
+                    return fault
+        return None
+
+    async def answer(self, request):
+        request.world = self
+        self.log.append({"at": time.time(), "method": request.method, "host": request.host, "target": request.target,
+                         "headers": request.headers, "body": request.body[:4096].decode("latin-1"), "http": request.http})
+        latency = self.scenario.get("latency_ms")
+        if latency:
+            await asyncio.sleep(self.random.uniform(*latency) / 1000)
+        fault = self.fault_for(request)
+        if fault:
+            await asyncio.sleep(fault.get("delay_ms", 0) / 1000)
+            if fault.get("html"):
+                return Response(fault.get("status", 200), "<!DOCTYPE html><html><body>Bad gateway</body></html>", {"content-type": "text/html"})
+            if "status" in fault or "body" in fault:
+                return Response(fault.get("status", 200), fault.get("body", ""), fault.get("headers", {}))
+        for pattern, handler in HANDLERS:
+            if fnmatch.fnmatch(request.host, pattern):
+                response = handler(request)
+                if asyncio.iscoroutine(response):
+                    response = await response
+                break
+        else:
+            response = Response(404, json.dumps({"error": f"no emulator for {request.host}"}))
+        if fault and "cut" in fault:
+            response.cut = fault["cut"]
+        if fault and fault.get("close"):
+            response.close = True
+        return response
+
+
+class Connection(asyncio.Protocol):
+    """HTTP/1.1 or, when the client asks for it (ALPN), HTTP/2."""
+
+    def __init__(self, world, live):
+        self.world, self.live = world, live
+        self.buffer = b""
+        self.h2 = None
+        self.tasks = set()
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.live.add(self)
+        tls = transport.get_extra_info("ssl_object")
+        self.scheme = "https" if tls else "http"
+        if tls and tls.selected_alpn_protocol() == "h2":
+            from testcloud.http2 import Http2
+            self.h2 = Http2(self)
+        self.queue = asyncio.Queue()
+        if not self.h2:
+            self.spawn(self.serve_in_turn())
+
+    def spawn(self, work):
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def connection_lost(self, error):
+        self.live.discard(self)
+        for task in list(self.tasks):
+            task.cancel()
+
+    def data_received(self, data):
+        if self.h2:
+            self.h2.receive(data)
+            return
+        self.buffer += data
+        while True:
+            head, found, rest = self.buffer.partition(b"\r\n\r\n")
+            if not found:
+                return
+            lines = head.decode("latin-1").split("\r\n")
+            method, target, _ = (lines[0] + "  ").split(" ", 2)
+            headers = {}
+            for line in lines[1:]:
+                name, _, value = line.partition(":")
+                headers[name.strip().lower()] = value.strip()
+            if headers.get("transfer-encoding", "").lower() == "chunked":
+                body, rest = unchunk(rest)
+                if body is None:
+                    return
+            else:
+                length = int(headers.get("content-length", 0) or 0)
+                if len(rest) < length:
+                    if headers.get("expect"):
+                        self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                        headers.pop("expect")
+                        self.buffer = ("\r\n".join([lines[0]] + [f"{k}: {v}" for k, v in headers.items()])).encode("latin-1") + b"\r\n\r\n" + rest
+                    return
+                body, rest = rest[:length], rest[length:]
+            self.buffer = rest
+            self.queue.put_nowait(Request(method, self.scheme, headers.get("host", ""), target, headers, body, "1.1"))
+
+    async def serve_in_turn(self):
+        while True:
+            request = await self.queue.get()
+            try:
+                response = await dispatch(self.world, request)
+            except Exception as error:  # a bug of the emulator: say so instead of hanging
+                print(f"testcloud: {request.method} {request.host}{request.target}: {error!r}", file=sys.stderr)
+                response = Response(599, repr(error))
+            body = response.body
+            head = [f"HTTP/1.1 {response.status} X"]
+            headers = dict(response.headers)
+            length = headers.setdefault("content-length", str(len(body))) if not callable(body) else None
+            if callable(body):
+                headers["transfer-encoding"] = "chunked"
+            head += [f"{name}: {value}" for name, value in headers.items()]
+            self.transport.write(("\r\n".join(head) + "\r\n\r\n").encode("latin-1"))
+            if response.cut is not None:
+                self.transport.write((body if not callable(body) else b"")[: response.cut])
+                self.transport.close()
+                return
+            if callable(body):
+                for piece in body():
+                    while self.transport.get_write_buffer_size() > 1 << 20:
+                        await asyncio.sleep(0.002)
+                    self.transport.write(b"%x\r\n" % len(piece) + piece + b"\r\n")
+                self.transport.write(b"0\r\n\r\n")
+            elif request.method != "HEAD":
+                self.transport.write(body)
+            del length
+            if response.close or request.headers.get("connection", "").lower() == "close":
+                self.transport.close()
+                return
+
+
+def unchunk(rest):
+    body = b""
+    while True:
+        line, found, after = rest.partition(b"\r\n")
+        if not found:
+            return None, rest
+        size = int(line.split(b";")[0], 16)
+        if len(after) < size + 2:
+            return None, rest
+        body, rest = body + after[:size], after[size + 2:]
+        if size == 0:
+            return body, rest
+
+
+async def dispatch(world, request):
+    if request.path.startswith("/__host/"):
+        _, _, host, rest = request.target.split("/", 3)
+        request = Request(request.method, request.scheme, host, "/" + rest, request.headers, request.body, request.http)
+        request.base = f"http://{request.headers.get('host', '')}/__host/{host}"
+    elif request.path == "/__log":
+        return Response(200, json.dumps(world.log))
+    elif request.path == "/__scenario":
+        world.replace(json.loads(request.body))
+        world.log.clear()
+        return Response(200, "{}")
+    return await world.answer(request)
+
+
+def make_certificate(folder):
+    """A CA and a server certificate for every host there is an emulator for; kept in `folder`."""
+    folder = pathlib.Path(folder)
+    names = sorted({pattern for pattern, _ in HANDLERS if not re.fullmatch(r"[\d.]+", pattern)} | {"localhost"})
+    alt = ",".join([f"DNS:{name}" for name in names if "?" not in name] + ["IP:127.0.0.1", "IP:169.254.169.254"])
+    run = lambda *words, **more: subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more)
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=testcloud CA",
+        "-keyout", folder / "ca.key", "-out", folder / "ca.pem")
+    run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=testcloud", "-keyout", folder / "server.key",
+        "-out", folder / "server.csr")
+    (folder / "ext").write_text(f"subjectAltName={alt}\nextendedKeyUsage=serverAuth\n")
+    run("openssl", "x509", "-req", "-in", folder / "server.csr", "-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-CAcreateserial", "-days", "2",
+        "-extfile", folder / "ext", "-out", folder / "server.pem")
+    return folder / "ca.pem", folder / "server.pem", folder / "server.key"
+
+
+async def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--scenario")
+    parser.add_argument("--folder")
+    options = parser.parse_args()
+    for module in sorted((HERE / "clouds").glob("*.py")):
+        importlib.import_module(f"testcloud.clouds.{module.stem}")
+    folder = options.folder or tempfile.mkdtemp(prefix="testcloud-")
+    ca, certificate, key = make_certificate(folder)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    tls.set_alpn_protocols(["h2", "http/1.1"])
+    world = World(json.loads(pathlib.Path(options.scenario).read_text()) if options.scenario else {})
+    loop, live = asyncio.get_running_loop(), set()
+    plain = await loop.create_server(lambda: Connection(world, live), "127.0.0.1", 0, backlog=512)
+    secure = await loop.create_server(lambda: Connection(world, live), "127.0.0.1", 0, ssl=tls, backlog=512)
+    plain_port, tls_port = plain.sockets[0].getsockname()[1], secure.sockets[0].getsockname()[1]
+    print(json.dumps({"tls": tls_port, "plain": plain_port, "ca": str(ca), "folder": str(folder),
+                      "connect_to": f":443:127.0.0.1:{tls_port},:80:127.0.0.1:{plain_port}"}), flush=True)
+    ended = loop.create_future()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, lambda: ended.done() or ended.set_result(None))
+    done = loop.create_task(reader.read())
+    await asyncio.wait([done, asyncio.ensure_future(ended)], return_when=asyncio.FIRST_COMPLETED)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
