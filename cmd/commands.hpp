@@ -144,6 +144,64 @@ struct InitOptions {
 };
 Result<int> run_init(const InitOptions& options, Context& context);
 
+struct RefreshCli {
+  std::vector<std::string> sources;  // clouds ("aws") or sources of theirs ("aws/price-list"); empty: all
+  std::string timeout = "15m";
+  bool accept_loss = false;
+  bool json = false;
+};
+Result<int> run_refresh(const RefreshCli& options, Context& context);
+
+/// What `offers`, `history` look for; texts as they were typed.
+struct WantedCli {
+  std::string gpus;
+  std::vector<std::string> clouds;
+  std::vector<std::string> regions;
+  std::vector<std::string> markets;
+  bool spot = false;
+};
+struct OffersCli {
+  WantedCli wanted;
+  int nodes = 1;
+  std::string fabric;
+  std::string max_price;
+  std::string seller;
+  std::string max_age;
+  std::string sort = "price-per-gpu";
+  int limit = 20;  // 0: all
+  bool exact = false;
+  bool available = false;
+  bool explain = false;
+  bool quarantined = false;
+  bool wide = false;
+  bool csv = false;
+  bool json = false;
+};
+Result<int> run_offers(const OffersCli& options, Context& context);
+
+struct HistoryCli {
+  WantedCli wanted;
+  std::string since = "30d";
+  std::string html;  // a file to write
+  bool plot = false;
+  bool json = false;
+};
+Result<int> run_history(const HistoryCli& options, Context& context);
+
+struct GpusCli {
+  std::string name;
+  bool wide = false;
+  bool json = false;
+};
+Result<int> run_gpus(const GpusCli& options, Context& context);
+
+struct CheckCli {
+  std::vector<std::string> clouds;
+  std::string timeout = "30s";
+  bool json = false;
+};
+Result<int> run_check(const CheckCli& options, Context& context);
+
 struct VersionOptions {
   bool json = false;
 };

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 
+#include "core/base/text.hpp"
+#include "core/net/curl_http.hpp"
 #include "core/store/sqlite_journal.hpp"
 #include "providers/registry.hpp"
 
@@ -81,6 +83,35 @@ Result<std::map<std::string, Provider*>> Context::providers() {
   std::map<std::string, Provider*> all;
   for (const std::unique_ptr<Provider>& provider : providers_) { all[provider->name()] = provider.get(); }
   return all;
+}
+
+const std::vector<std::unique_ptr<Cloud>>& Context::clouds() {
+  if (clouds_.empty()) {
+    for (const CloudEntry& entry : all_clouds()) { clouds_.push_back(entry.make(files, processes)); }
+  }
+  return clouds_;
+}
+
+Result<Http*> Context::http() {
+  if (!http_) {
+    CurlOptions options{.user_agent = std::string("gpubroker/") + GPUBROKER_VERSION,
+                        .ca_file = processes.env("SSL_CERT_FILE").value_or("")};
+    for (const std::string& rule : split(processes.env("GPUBROKER_CONNECT_TO").value_or(""), ',')) {
+      if (!rule.empty()) { options.connect_to.push_back(rule); }
+    }
+    TRY(http_, make_curl_http(std::move(options)));
+  }
+  return http_.get();
+}
+
+Result<CatalogDb*> Context::catalog() {
+  if (!catalog_) { TRY(catalog_, CatalogDb::open(home + "/catalog.db", OpenMode::read_write)); }
+  return catalog_.get();
+}
+
+Result<CatalogDb*> Context::catalog_to_read() {
+  if (!catalog_) { TRY(catalog_, CatalogDb::open(home + "/catalog.db", OpenMode::read_only)); }
+  return catalog_.get();
 }
 
 Result<OfferSource*> Context::offers() {

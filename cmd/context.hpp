@@ -4,9 +4,12 @@
 #include <string>
 #include <vector>
 
+#include "catalog/catalog_db.hpp"
 #include "catalog/live_offers.hpp"
 #include "cmd/terminal.hpp"
 #include "core/base/result.hpp"
+#include "core/net/fan_out.hpp"
+#include "core/ports/cloud.hpp"
 #include "core/ports/journal.hpp"
 #include "core/ports/provider.hpp"
 #include "core/system/clock.hpp"
@@ -39,6 +42,7 @@ class Context {
   SystemRandom random;
   PosixFiles files;
   PosixProcesses processes;
+  ThreadFanOut fan_out;
   Setting home_setting;      // --home, $GPUBROKER_HOME, $XDG_STATE_HOME/gpubroker, ~/.local/state/gpubroker
   Setting scenario_setting;  // of the local provider: --scenario or $GPUBROKER_SCENARIO
   std::string home;
@@ -52,12 +56,23 @@ class Context {
   Result<Journal*> journal_or_empty();
   Result<std::map<std::string, Provider*>> providers();
   Result<OfferSource*> offers();
+  /// All clouds whose prices are asked.
+  const std::vector<std::unique_ptr<Cloud>>& clouds();
+  /// The network, with retries; $GPUBROKER_CONNECT_TO (as curl's --connect-to, several separated by commas)
+  /// and $SSL_CERT_FILE are honoured.
+  Result<Http*> http();
+  Result<CatalogDb*> catalog();
+  /// `not_found` while nothing was ever refreshed.
+  Result<CatalogDb*> catalog_to_read();
 
  private:
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<Journal> journal_to_read_;
   std::vector<std::unique_ptr<Provider>> providers_;
   std::unique_ptr<LiveOffers> offers_;
+  std::vector<std::unique_ptr<Cloud>> clouds_;
+  std::unique_ptr<Http> http_;
+  std::unique_ptr<CatalogDb> catalog_;
 };
 
 }  // namespace gpubroker

@@ -30,6 +30,11 @@ struct Everything {
   InitOptions init;
   PreemptOptions preempt;
   RehearseOptions rehearse;
+  CheckCli check;
+  GpusCli gpus;
+  HistoryCli history;
+  OffersCli offers;
+  RefreshCli refresh;
   VersionOptions version;
   std::string shell;
   std::vector<std::string> topic;  // of help; read by hand, since the topics are commands
@@ -110,6 +115,15 @@ void fill_attach(CLI::App& app, Everything& all) {
   workload(app, all.attach.name)->required();
   json_flag(app, all.attach.json, "print one JSON object per event and line");
   runs(app, all, run_follow, all.attach);
+}
+
+void fill_check(CLI::App& app, Everything& all) {
+  CheckCli& options = all.check;
+  examples(app, "gpubroker check\ngpubroker check aws gcp --json\n");
+  app.add_option("clouds", options.clouds, "only these")->type_name("CLOUD");
+  app.add_option("--timeout", options.timeout, "how long to wait for answers (30s)")->type_name(kDuration);
+  json_flag(app, options.json);
+  runs(app, all, run_check, options);
 }
 
 void fill_checkpoint(CLI::App& app, Everything& all) {
@@ -307,6 +321,81 @@ void fill_rehearse(CLI::App& app, Everything& all) {
   runs(app, all, run_rehearse, options);
 }
 
+void wanted_options(CLI::App& app, WantedCli& wanted) {
+  app.add_option("gpus", wanted.gpus, "e.g. H100:8, H100-SXM, any:80GB+:8; none: everything")
+      ->type_name("GPUS");
+  app.add_option("--cloud", wanted.clouds, "only these, e.g. aws,lambda")
+      ->type_name("CLOUD")
+      ->allow_extra_args(false);
+  app.add_option("--region", wanted.regions, "only these: us, eu, asia …, us-east, europe-west4")
+      ->type_name("REGION")
+      ->allow_extra_args(false);
+  app.add_option("--market", wanted.markets, "on_demand, spot, flex, block or contract")
+      ->type_name("MARKET")
+      ->allow_extra_args(false);
+  app.add_flag("--spot", wanted.spot, "the same as --market spot");
+}
+
+void fill_gpus(CLI::App& app, Everything& all) {
+  examples(app, "gpubroker gpus\ngpubroker gpus H100\ngpubroker gpus 'NVIDIA H100 80GB HBM3' --json\n");
+  app.add_option("name", all.gpus.name, "a family, a model or any of its names")->type_name("GPU");
+  app.add_flag("--wide", all.gpus.wide, "other names, clouds and notes, too");
+  json_flag(app, all.gpus.json);
+  runs(app, all, run_gpus, all.gpus);
+}
+
+void fill_history(CLI::App& app, Everything& all) {
+  HistoryCli& options = all.history;
+  examples(app,
+           "gpubroker history H100:8 --cloud aws --spot --since 30d --plot\n"
+           "gpubroker history H100 --html prices.html\n");
+  wanted_options(app, options.wanted);
+  app.add_option("--since", options.since, "how far back, or a UTC date (30d)")->type_name("TIME");
+  app.add_flag("--plot", options.plot, "draw it in the terminal");
+  app.add_option("--html", options.html, "write a page with the picture")->type_name("FILE");
+  json_flag(app, options.json);
+  runs(app, all, run_history, options);
+}
+
+void fill_offers(CLI::App& app, Everything& all) {
+  OffersCli& options = all.offers;
+  examples(app,
+           "gpubroker offers H100:8 --nodes 4 --spot --region us,eu --fabric ib\n"
+           "gpubroker offers any:80GB+:8 --max-price 2.80/gpu-hour --available\n"
+           "gpubroker offers H200:8 --explain --limit 1\n"
+           "gpubroker offers --quarantined\n");
+  wanted_options(app, options.wanted);
+  app.add_option("--nodes", options.nodes, "machines of the gang (1)")->type_name("N");
+  app.add_flag("--exact", options.exact, "not more GPUs per machine than asked for");
+  app.add_option("--fabric", options.fabric,
+                 "nvlink (all GPUs of a machine joined), ib, efa, roce, tcpx, ethernet")
+      ->type_name("FABRIC");
+  app.add_option("--max-price", options.max_price, "e.g. 2.80/gpu-hour or 20/hour")->type_name("PRICE");
+  app.add_flag("--available", options.available, "only where the cloud says that there are machines now");
+  app.add_option("--seller", options.seller, "whose machines, of aggregators")->type_name("NAME");
+  app.add_option("--max-age", options.max_age, "only what was told since")->type_name(kDuration);
+  choice(app.add_option("--sort", options.sort, "order by (price-per-gpu)"),
+         {"price", "price-per-gpu", "price-per-tflop"});
+  app.add_option("--limit", options.limit, "rows at most (20); 0: all")->type_name("N");
+  app.add_flag("--explain", options.explain, "every part of the price, and where each fact is from");
+  app.add_flag("--quarantined", options.quarantined, "what is doubted, and why");
+  app.add_flag("--wide", options.wide, "more columns");
+  app.add_flag("--csv", options.csv, "comma-separated, with a header");
+  json_flag(app, options.json);
+  runs(app, all, run_offers, options);
+}
+
+void fill_refresh(CLI::App& app, Everything& all) {
+  RefreshCli& options = all.refresh;
+  examples(app, "gpubroker refresh\ngpubroker refresh lambda aws/spot-feed\n");
+  app.add_option("sources", options.sources, "clouds, or sources of theirs; none: all")->type_name("SOURCE");
+  app.add_option("--timeout", options.timeout, "for all of it (15m)")->type_name(kDuration);
+  app.add_flag("--accept-loss", options.accept_loss,
+               "take it when a source tells of far fewer offers than before");
+  json_flag(app, options.json);
+  runs(app, all, run_refresh, options);
+}
+
 void fill_report(CLI::App& app, Everything& all) {
   ReportOptions& options = all.report;
   examples(app,
@@ -352,18 +441,23 @@ struct CommandRow {
 constexpr CommandRow kCommands[] = {
     {"agent", "", fill_agent},
     {"attach", "Follow a workload", fill_attach},
+    {"check", "Look for credentials and ask the clouds who we are", fill_check},
     {"checkpoint", "Checkpoints of a workload", fill_checkpoint},
     {"complete-names", "", fill_complete_names},
     {"completion", "Write the completion script of a shell", fill_completion},
     {"down", "End a workload for good and give its machines back", fill_request},
     {"gc", "End machines of ours that nobody wants", fill_gc},
+    {"gpus", "What each GPU is, and what it is called", fill_gpus},
     {"help", "Explain a command, or the exit codes", fill_help},
+    {"history", "What prices were", fill_history},
     {"init", "Write a job to start from", fill_init},
     {"launch", "Find capacity for a task file, book it and run the task", fill_launch},
     {"logs", "Show a workload's output", fill_logs},
     {"man", "Write the man page", fill_man},
     {"migrate", "Move: book elsewhere, save, move, give back", fill_request},
+    {"offers", "What is sold, where and for how much", fill_offers},
     {"preempt", "Take a workload's machines away, as a spot cloud does", fill_preempt},
+    {"refresh", "Ask the clouds what they sell", fill_refresh},
     {"rehearse", "Run a job here, interrupt it as spot clouds do, say what that loses", fill_rehearse},
     {"report", "What was spent", fill_report},
     {"start", "Go on after `stop`", fill_request},
