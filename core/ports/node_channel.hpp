@@ -16,6 +16,11 @@ struct NodeAddress {
   std::string root =
       {};  // folder on the node that is gpubroker's own; paths given to the channel are below it
   std::string binary = {};  // the gpubroker program on the node
+  // Of nodes that are reached over ssh:
+  std::string user = {};
+  int port = 22;
+  std::string identity = {};  // file of the private key on this machine; empty: the user's own keys and agent
+  std::string host_key = {};  // "ssh-ed25519 AAAA…", pinned; empty: the key of the first contact is believed
   bool operator==(const NodeAddress&) const = default;
 };
 

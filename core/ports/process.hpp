@@ -23,6 +23,7 @@ struct Command {
   bool inherit_env = true;                      // start from ours, then `env` on top
   std::string cwd = {};                         // empty: ours
   std::string stdin_bytes = {};                 // given to the child's standard input, then closed
+  std::string stdin_file = {};                  // instead of bytes: a file of any size
 };
 
 struct CommandResult {

@@ -106,7 +106,7 @@ bool has_entry(const std::string& environment, const std::string& entry) {
 
 Result<CommandResult> PosixProcesses::run(const Command& command, Millis timeout) {
   const Millis deadline = monotonic_now() + timeout;
-  TRY(Fd input, standard_input(command.stdin_bytes));
+  TRY(Fd input, standard_input(command));
   TRY(Pipe out_pipe, make_pipe());
   TRY(Pipe err_pipe, make_pipe());
   TRY([[maybe_unused]] const Ok out_set, set_non_blocking(out_pipe.read_end.get()));
@@ -136,7 +136,7 @@ Result<CommandResult> PosixProcesses::run(const Command& command, Millis timeout
 }
 
 Result<Child> PosixProcesses::start(const Command& command, const std::string& output_path) {
-  TRY(Fd input, standard_input(command.stdin_bytes));
+  TRY(Fd input, standard_input(command));
   Child child;
   if (!output_path.empty()) {
     TRY(Fd output, open_output(output_path));
@@ -159,7 +159,7 @@ Result<Child> PosixProcesses::start(const Command& command, const std::string& o
 }
 
 Result<std::int64_t> PosixProcesses::start_detached(const Command& command, const std::string& output_path) {
-  TRY(Fd input, standard_input(command.stdin_bytes));
+  TRY(Fd input, standard_input(command));
   TRY(Fd output, open_output(output_path));
   TRY(const pid_t pid, spawn(command, {input.get(), output.get(), output.get()}, Parentage::detached));
   return std::int64_t{pid};

@@ -228,7 +228,9 @@ Result<pid_t> spawn(const Command& command, const StandardFds& fds, Parentage pa
   return pid;
 }
 
-Result<Fd> standard_input(const std::string& bytes) {
+Result<Fd> standard_input(const Command& command) {
+  const std::string& bytes = command.stdin_bytes;
+  if (!command.stdin_file.empty()) { return open_file(command.stdin_file, O_RDONLY); }
   if (bytes.empty()) { return open_file("/dev/null", O_RDONLY); }
 #ifdef __linux__
   Fd file(::memfd_create("stdin", MFD_CLOEXEC));  // in memory alone: it may be a secret

@@ -24,7 +24,7 @@ enum class Parentage {
 Result<pid_t> spawn(const Command& command, const StandardFds& fds, Parentage parentage);
 
 /// A descriptor from which a child reads `bytes` and then the end: nobody has to feed a pipe meanwhile.
-Result<Fd> standard_input(const std::string& bytes);
+Result<Fd> standard_input(const Command& command);
 
 /// Waits for a child's end; without `block`, nothing while it runs.
 Result<std::optional<ProcessExit>> wait_for(pid_t pid, bool block);
