@@ -20,6 +20,10 @@ class CatalogDb {
   static Result<std::unique_ptr<CatalogDb>> open(const std::string& path, OpenMode mode,
                                                  Millis patience = std::chrono::seconds{5});
 
+  /// For `open`.
+  CatalogDb(DatabaseHandle database, std::string path)
+      : database_(std::move(database)), path_(std::move(path)), statements_(database_.get(), path_) {}
+
   [[nodiscard]] sqlite3* handle() const { return database_.get(); }
   [[nodiscard]] const std::string& path() const { return path_; }
   Statements& statements() { return statements_; }
@@ -27,9 +31,6 @@ class CatalogDb {
   Result<StatementLoan> take(const std::string& sql) { return statements_.take(sql); }
 
  private:
-  CatalogDb(DatabaseHandle database, std::string path)
-      : database_(std::move(database)), path_(std::move(path)), statements_(database_.get(), path_) {}
-
   DatabaseHandle database_;
   std::string path_;
   Statements statements_;  // after the connection: they end before it

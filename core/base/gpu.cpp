@@ -77,6 +77,7 @@ void take_suffixes(std::string& name, GpuChoice& choice) {
 Result<GpuChoice> read_choice(std::string_view text, const std::vector<std::string>& parts) {
   GpuChoice choice;
   std::string name = parts.front();
+  std::replace(name.begin(), name.end(), ' ', '-');  // "RTX 4090", "H100 SXM"
   take_suffixes(name, choice);
   if (parts.size() > 1) {
     const std::optional<Memory> memory = memory_from(parts[1], /*unit_optional=*/false);

@@ -33,11 +33,12 @@ CREATE TABLE lease (
   return kAll;
 }
 
-Result<std::int64_t> schema_version(sqlite3* database, const std::string& path) {
+Result<std::int64_t> schema_version(sqlite3* database, const std::string& path,
+                                    const std::vector<Migration>& schema) {
   TRY(Statement statement, Statement::prepare(database, "PRAGMA user_version", path));
   TRY([[maybe_unused]] const bool row, statement.step());
   const std::int64_t version = statement.integer(0);
-  const auto newest = static_cast<std::int64_t>(migrations().size());
+  const auto newest = static_cast<std::int64_t>(schema.size());
   if (version > newest) {
     return Error{.kind = ErrorKind::invalid,
                  .message = path + " was written by a newer gpubroker (schema " + std::to_string(version) +
@@ -49,15 +50,14 @@ Result<std::int64_t> schema_version(sqlite3* database, const std::string& path) 
   return version;
 }
 
-Status migrate(sqlite3* database, const std::string& path) {
+Status migrate(sqlite3* database, const std::string& path, const std::vector<Migration>& schema) {
   TRY(Transaction transaction, Transaction::begin(database, path));
   TRY(const std::int64_t version,
-      schema_version(database, path));  // again, inside: another process may have been quicker
-  const std::vector<Migration>& all = migrations();
-  for (auto at = static_cast<std::size_t>(version); at < all.size(); ++at) {
-    TRY([[maybe_unused]] const Ok done, execute(database, all[at].sql, path));
+      schema_version(database, path, schema));  // again, inside: another process may have been quicker
+  for (auto at = static_cast<std::size_t>(version); at < schema.size(); ++at) {
+    TRY([[maybe_unused]] const Ok done, execute(database, schema[at].sql, path));
   }
-  const std::string stamp = "PRAGMA user_version = " + std::to_string(all.size());
+  const std::string stamp = "PRAGMA user_version = " + std::to_string(schema.size());
   TRY([[maybe_unused]] const Ok stamped, execute(database, stamp.c_str(), path));
   return transaction.commit();
 }

@@ -4,22 +4,19 @@
 
 #include "core/base/time.hpp"
 #include "core/store/migrations.hpp"
+#include "core/store/open_mode.hpp"
 #include "core/store/sqlite.hpp"
 
 namespace gpubroker {
 
-enum class OpenMode {
-  read_write,  // made if missing, mode 0600, its folder 0700
-  read_only,   // for commands that only look: changes nothing; `not_found` when there is no file yet
-};
-
 /// One kind of file: its schema, and how a person is told what is the matter with it.
 struct DatabaseKind {
   std::string name = {};  // "journal": "there is no journal at … yet"
-  const std::vector<Migration>& schema;
+  const std::vector<Migration>* schema = nullptr;
   std::string made_by = {};     // hint of a file that is missing: "`gpubroker launch` makes it"
   std::string updated_by = {};  // hint of an older schema
-  bool synced = true;  // each commit is on the disk when it returns; else a power loss may undo the last ones
+  bool is_synced =
+      true;  // each commit is on the disk when it returns; else a power loss may undo the last ones
 };
 
 /// Opens in WAL mode and brings the schema up to date. Cheap: no check of the whole file. A call that finds

@@ -94,6 +94,11 @@ Statement& Statement::bind(std::string_view value) {
   return *this;
 }
 
+Statement& Statement::bind_null() {
+  sqlite3_bind_null(handle_.get(), next_++);
+  return *this;
+}
+
 Result<bool> Statement::step() {
   errno = 0;  // see sqlite_error
   const int code = sqlite3_step(handle_.get());
@@ -120,10 +125,19 @@ std::int64_t Statement::integer(int column) const {
 }
 
 std::string Statement::text(int column) const {
+  return std::string(view(column));
+}
+
+std::string_view Statement::view(int column) const {
   const unsigned char* const bytes = sqlite3_column_text(handle_.get(), column);
   const int size = sqlite3_column_bytes(handle_.get(), column);
-  return bytes == nullptr ? std::string{}
-                          : std::string(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
+  return bytes == nullptr
+             ? std::string_view{}
+             : std::string_view(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
+}
+
+bool Statement::is_null(int column) const {
+  return sqlite3_column_type(handle_.get(), column) == SQLITE_NULL;
 }
 
 Result<StatementLoan> Statements::take(const std::string& sql) {

@@ -27,6 +27,7 @@ class Statement {
 
   Statement& bind(std::int64_t value);
   Statement& bind(std::string_view value);
+  Statement& bind_null();
 
   /// True: a row is there. False: done.
   Result<bool> step();
@@ -36,6 +37,9 @@ class Statement {
 
   [[nodiscard]] std::int64_t integer(int column) const;
   [[nodiscard]] std::string text(int column) const;
+  /// Valid until the next step or reset.
+  [[nodiscard]] std::string_view view(int column) const;
+  [[nodiscard]] bool is_null(int column) const;
 
  private:
   Statement(sqlite3* database, StatementHandle handle, std::string path)

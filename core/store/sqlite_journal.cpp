@@ -1,11 +1,11 @@
 #include "core/store/sqlite_journal.hpp"
 
 #include <cerrno>
-#include <filesystem>
 #include <mutex>
 #include <sys/stat.h>
 
 #include "core/store/migrations.hpp"
+#include "core/store/open.hpp"
 #include "core/store/sqlite.hpp"
 
 namespace gpubroker {
@@ -309,74 +309,16 @@ class SqliteJournal final : public Journal {
   Statements statements_;  // after the connection: they end before it
 };
 
-Status make_private(const std::string& path) {
-  std::error_code failed;
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  if (!folder.empty() && !std::filesystem::exists(folder, failed)) {
-    std::filesystem::create_directories(folder, failed);
-    if (failed) {
-      return Error{.kind = ErrorKind::invalid,
-                   .message = "cannot make the folder " + folder.string() + ": " + failed.message(),
-                   .hint = "set GPUBROKER_HOME to a folder that can be written",
-                   .source = path};
-    }
-    (void)::chmod(folder.c_str(), 0700);
-  }
-  return Ok{};
-}
-
-Error no_journal_yet(const std::string& path) {
-  return {.kind = ErrorKind::not_found,
-          .message = "there is no journal at " + path + " yet",
-          .hint = "`gpubroker launch` makes it",
-          .source = path};
-}
-
-/// Write-ahead log, each commit synced. SQLite does not wait by itself where the mode of a new file is
-/// changed: of several processes that make it at once all but one are told that it is locked.
-Status use_synced_log(sqlite3* database, const std::string& path, Millis patience) {
-  constexpr Millis kPause{10};
-  for (Millis waited{0};; waited += kPause) {
-    Status done = execute(database, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", path);
-    if (done.ok() || done.error().code != "locked" || waited >= patience) { return done; }
-    sqlite3_sleep(static_cast<int>(kPause.count()));
-  }
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Journal>> open_journal(const std::string& path, OpenMode mode, Millis patience) {
-  const bool writes = mode == OpenMode::read_write;
-  std::error_code failed;
-  const bool exists = std::filesystem::exists(path, failed);
-  if (!exists && !writes) { return no_journal_yet(path); }
-  if (!exists) { TRY([[maybe_unused]] const Ok made, make_private(path)); }
-  // A reader of a WAL file needs to write its shared memory: read-only means that we change nothing, not the
-  // open mode.
-  const int flags = SQLITE_OPEN_READWRITE | (writes ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX;
-  sqlite3* raw = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
-  DatabaseHandle database(raw);
-  if (code != SQLITE_OK) { return sqlite_error(raw, code, path); }
-  if (!exists) { (void)::chmod(path.c_str(), 0600); }
-  sqlite3_extended_result_codes(raw, 1);
-  sqlite3_busy_timeout(raw, static_cast<int>(patience.count()));
-  // SQLite opens what it may not write for reading, without a word.
-  if (writes && sqlite3_db_readonly(raw, "main") == 1) { return sqlite_error(raw, SQLITE_READONLY, path); }
-  TRY([[maybe_unused]] const Ok modes,
-      writes ? use_synced_log(raw, path, patience) : execute(raw, "PRAGMA query_only = 1", path));
-  TRY(const std::int64_t version, schema_version(raw, path));
-  if (version != static_cast<std::int64_t>(migrations().size())) {
-    if (!writes && version == 0) { return no_journal_yet(path); }  // a launch is making it just now
-    if (!writes) {
-      return Error{.kind = ErrorKind::invalid,
-                   .message = path + " has an older schema",
-                   .hint = "`gpubroker supervise --until-idle` brings it up to date",
-                   .source = path,
-                   .code = "older"};
-    }
-    TRY([[maybe_unused]] const Ok migrated, migrate(raw, path));
-  }
+  TRY(DatabaseHandle database,
+      open_database(path, mode, patience,
+                    {.name = "journal",
+                     .schema = &migrations(),
+                     .made_by = "`gpubroker launch` makes it",
+                     .updated_by = "`gpubroker supervise --until-idle` brings it up to date",
+                     .is_synced = true}));
   return std::unique_ptr<Journal>(std::make_unique<SqliteJournal>(std::move(database), path));
 }
 

@@ -3,13 +3,9 @@
 #include <string>
 
 #include "core/ports/journal.hpp"
+#include "core/store/open_mode.hpp"
 
 namespace gpubroker {
-
-enum class OpenMode {
-  read_write,  // made if missing, mode 0600, its folder 0700
-  read_only,   // for commands that only look: changes nothing; `not_found` when there is no journal yet
-};
 
 /// Opens the journal in WAL mode. Cheap: no check of the whole file. Errors as in core/ports/journal.hpp.
 /// Safe with several processes on one file, and from several threads of one. A call that finds the file

@@ -1,0 +1,88 @@
+#include "catalog/interner.hpp"
+
+#include <algorithm>
+
+namespace gpubroker {
+namespace {
+
+constexpr char kBetween = '\x1f';
+
+}  // namespace
+
+Result<Interner> Interner::load(CatalogDb& db, const std::string& table, const std::string& column) {
+  Interner interner(db, "INSERT INTO " + table + " (id, " + column + ") VALUES (?, ?)");
+  TRY(const StatementLoan query, db.take("SELECT id, " + column + " FROM " + table));
+  while (true) {
+    TRY(const bool more, query->step());
+    if (!more) { return interner; }
+    const std::int64_t id = query->integer(0);
+    interner.ids_.emplace(query->text(1), id);
+    interner.next_ = std::max(interner.next_, id + 1);
+  }
+}
+
+Result<std::int64_t> Interner::id(std::string_view text) {
+  const auto known = ids_.find(text);
+  if (known != ids_.end()) { return known->second; }
+  TRY(const StatementLoan insert, db_->take(insert_));
+  TRY([[maybe_unused]] const Ok done, insert->bind(next_).bind(text).finish());
+  ids_.emplace(std::string(text), next_);
+  return next_++;
+}
+
+Result<Places> Places::load(CatalogDb& db) {
+  Places places(db);
+  TRY(const StatementLoan query, db.take("SELECT id, provider, region, zone FROM place"));
+  while (true) {
+    TRY(const bool more, query->step());
+    if (!more) { return places; }
+    places.keep(query->integer(0), query->view(1), query->view(2), query->view(3));
+    places.next_ = std::max(places.next_, query->integer(0) + 1);
+  }
+}
+
+Place Places::keep(std::int64_t id, std::string_view provider, std::string_view region,
+                   std::string_view zone) {
+  std::string key(provider);
+  key += kBetween;
+  key += region;
+  const auto [at, fresh] = regions_.emplace(key, static_cast<std::int64_t>(regions_.size()) + 1);
+  const Place place{.id = id, .region = at->second};
+  known_.emplace(id, Known{.region = at->second, .name = std::string(region)});
+  key += kBetween;
+  key += zone;
+  places_.emplace(std::move(key), place);
+  return place;
+}
+
+Result<Place> Places::find(const std::string& provider, const std::string& region, const std::string& zone) {
+  std::string key = provider;
+  key += kBetween;
+  key += region;
+  key += kBetween;
+  key += zone;
+  if (key == key_) { return last_; }
+  const auto known = places_.find(key);
+  if (known != places_.end()) {
+    last_ = known->second;
+  } else {
+    TRY(const StatementLoan insert,
+        db_->take("INSERT INTO place (id, provider, region, zone) VALUES (?, ?, ?, ?)"));
+    TRY([[maybe_unused]] const Ok done, insert->bind(next_).bind(provider).bind(region).bind(zone).finish());
+    last_ = keep(next_++, provider, region, zone);
+  }
+  key_ = std::move(key);
+  return last_;
+}
+
+std::string_view Places::region_name(std::int64_t place) const {
+  const auto at = known_.find(place);
+  return at == known_.end() ? std::string_view{} : std::string_view(at->second.name);
+}
+
+std::int64_t Places::region_of(std::int64_t place) const {
+  const auto at = known_.find(place);
+  return at == known_.end() ? 0 : at->second.region;
+}
+
+}  // namespace gpubroker

@@ -1,0 +1,65 @@
+#pragma once
+// Texts that come again and again, kept once: their numbers, made on demand within the caller's transaction.
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "catalog/catalog_db.hpp"
+#include "core/base/offer.hpp"
+
+namespace gpubroker {
+
+struct TextHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+};
+template <class Value>
+using TextMap = std::unordered_map<std::string, Value, TextHash, std::equal_to<>>;
+
+/// A table of two columns, id and text.
+class Interner {
+ public:
+  /// `table` is "name" or "gpu_model", `column` its text.
+  static Result<Interner> load(CatalogDb& db, const std::string& table, const std::string& column);
+  Result<std::int64_t> id(std::string_view text);
+
+ private:
+  Interner(CatalogDb& db, std::string insert) : db_(&db), insert_(std::move(insert)) {}
+  CatalogDb* db_;
+  std::string insert_;
+  TextMap<std::int64_t> ids_ = {};
+  std::int64_t next_ = 1;
+};
+
+struct Place {
+  std::int64_t id = 0;
+  std::int64_t region = 0;  // the same number for all zones of a region, within one run
+};
+
+class Places {
+ public:
+  static Result<Places> load(CatalogDb& db);
+  Result<Place> find(const std::string& provider, const std::string& region, const std::string& zone);
+  /// Of a place that is known.
+  [[nodiscard]] std::string_view region_name(std::int64_t place) const;
+  [[nodiscard]] std::int64_t region_of(std::int64_t place) const;
+
+ private:
+  explicit Places(CatalogDb& db) : db_(&db) {}
+  Place keep(std::int64_t id, std::string_view provider, std::string_view region, std::string_view zone);
+
+  struct Known {
+    std::int64_t region = 0;
+    std::string name = {};  // of the region
+  };
+  CatalogDb* db_;
+  TextMap<Place> places_ = {};
+  TextMap<std::int64_t> regions_ = {};
+  std::unordered_map<std::int64_t, Known> known_ = {};
+  std::int64_t next_ = 1;
+  std::string key_ = {};  // of the last one that was asked for: rows of one place come together
+  Place last_ = {};
+};
+
+}  // namespace gpubroker

@@ -1,0 +1,426 @@
+#include "catalog/shelf.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "catalog/schema.hpp"
+#include "core/base/text.hpp"
+
+namespace gpubroker {
+namespace {
+
+constexpr std::int64_t kLast = kRowsPerSource - 1;
+
+void bind_or_null(Statement& statement, std::int64_t value) {
+  if (value == 0) {
+    statement.bind_null();
+  } else {
+    statement.bind(value);
+  }
+}
+
+std::string in_one_line(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\t' || c == '\n'; }, ' ');
+  return text;
+}
+
+}  // namespace
+
+std::string encode_parts(const std::vector<PricePart>& parts) {
+  std::string text;
+  for (const PricePart& part : parts) {
+    text += in_one_line(part.what);
+    text += '\t';
+    text += std::to_string(part.rate.micros_per_hour);
+    text += '\t';
+    text += in_one_line(part.source);
+    text += '\n';
+  }
+  return text;
+}
+
+std::vector<PricePart> decode_parts(std::string_view text) {
+  std::vector<PricePart> parts;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::vector<std::string> fields = split(text.substr(0, end), '\t');
+    if (fields.size() == 3) {
+      parts.push_back({.what = fields[0], .rate = {parse_int(fields[1]).value_or(0)}, .source = fields[2]});
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+void Shelf::State::add(std::int64_t new_price, std::int64_t new_kind, std::int64_t new_value) {
+  // A quote (0) counts only where nothing has a price.
+  const bool is_better = !price || (new_price > 0 && (*price == 0 || new_price < *price));
+  if (is_better) { price = new_price; }
+  const auto unknown = static_cast<std::int64_t>(AvailabilityKind::unknown);
+  if (new_kind == unknown) { return; }
+  const bool counts = new_kind == kind && kind == static_cast<std::int64_t>(AvailabilityKind::count);
+  value = counts ? value + new_value : kind == unknown ? new_value : std::max(value, new_value);
+  kind = new_kind;
+}
+
+Shelf::Shelf(CatalogDb& db, std::int64_t source)
+    : db_(&db),
+      first_(first_row_of(source)),
+      next_machine_(first_),
+      next_series_(first_),
+      next_offer_(first_) {}
+
+Result<Shelf> Shelf::load(CatalogDb& db, std::int64_t source,
+                          const std::function<bool(std::int64_t)>& is_told) {
+  Shelf shelf(db, source);
+  TRY([[maybe_unused]] const Ok machines, shelf.load_machines());
+  TRY([[maybe_unused]] const Ok series, shelf.load_series());
+  TRY([[maybe_unused]] const Ok offers, shelf.load_offers(is_told));
+  return shelf;
+}
+
+Status Shelf::load_machines() {
+  TRY(const StatementLoan query, db_->take("SELECT id, instance_type_id, gpu_text_id, model_id, gpu_count, "
+                                           "vcpus, memory_mib, disk_gib, arch_id, "
+                                           "seller_id, fabric, fabric_gbps, nvlink_domain, billing_unit_ms, "
+                                           "billing_minimum_ms FROM machine WHERE "
+                                           "id BETWEEN ? AND ?"));
+  query->bind(first_).bind(first_ + kLast);
+  while (true) {
+    TRY(const bool more, query->step());
+    if (!more) { return Ok{}; }
+    MachineFacts facts = {};
+    for (std::size_t i = 0; i < facts.size(); ++i) { facts.at(i) = query->integer(static_cast<int>(i) + 1); }
+    machines_.emplace(facts, query->integer(0));
+    next_machine_ = query->integer(0) + 1;
+  }
+}
+
+Status Shelf::load_series() {
+  TRY(const StatementLoan query,
+      db_->take("SELECT id, place_id, instance_type_id, market, model_id, gpu_count FROM "
+                "series WHERE id BETWEEN ? AND ? ORDER BY id"));
+  query->bind(first_).bind(first_ + kLast);
+  while (true) {
+    TRY(const bool more, query->step());
+    if (!more) { return Ok{}; }
+    const SeriesKey key{.place = query->integer(1),
+                        .type = query->integer(2),
+                        .market = query->integer(3),
+                        .model = query->integer(4),
+                        .count = query->integer(5)};
+    by_key_.emplace(key, series_.size());
+    series_.push_back({.id = query->integer(0), .key = key});
+    next_series_ = query->integer(0) + 1;
+  }
+}
+
+Status Shelf::load_offers(const std::function<bool(std::int64_t)>& is_told) {
+  TRY(const StatementLoan query,
+      db_->take(
+          "SELECT id, series_id, machine_id, price_micros, since_ms, basis, told_by_id, availability_kind, "
+          "availability_value, availability_basis_id, window_from_ms, window_until_ms, learnt_at_ms, "
+          "variant, parts "
+          "FROM offer WHERE id BETWEEN ? AND ? ORDER BY id"));
+  query->bind(first_).bind(first_ + kLast);
+  std::unordered_map<std::int64_t, bool> told;
+  while (true) {
+    TRY(const bool more, query->step());
+    if (!more) { return Ok{}; }
+    // Series are numbered without gaps and never dropped.
+    const auto number = static_cast<std::size_t>(query->integer(1) - first_);
+    if (number >= series_.size()) {
+      return Error{.kind = ErrorKind::internal,
+                   .message = db_->path() + ": an offer has no series",
+                   .hint = "remove the file; `gpubroker refresh` makes it anew",
+                   .source = db_->path(),
+                   .code = "corrupt"};
+    }
+    Slot slot{.id = query->integer(0),
+              .series = number,
+              .machine = query->integer(2),
+              .price = query->integer(3),
+              .since = query->integer(4),
+              .basis = query->integer(5),
+              .told_by = query->integer(6),
+              .availability_kind = query->integer(7),
+              .availability_value = query->integer(8),
+              .availability_basis = query->integer(9),
+              .window_from = query->integer(10),
+              .window_until = query->integer(11),
+              .learnt = query->integer(12),
+              .variant = query->text(13),
+              .parts = query->text(14),
+              .was_there = true};
+    slot.price_was = slot.price;
+    slot.kind_was = slot.availability_kind;
+    slot.value_was = slot.availability_value;
+    Series& series = series_[number];
+    const auto [at, fresh] = told.emplace(series.key.place, false);
+    if (fresh) { at->second = is_told(series.key.place); }
+    slot.fate = at->second ? Fate::missing : Fate::kept;
+    slot.next = series.first;
+    series.first = slots_.size();
+    next_offer_ = slot.id + 1;
+    slots_.push_back(std::move(slot));
+  }
+}
+
+std::size_t Shelf::find_slot(const Incoming& row) const {
+  const auto at = by_key_.find(row.key);
+  if (at == by_key_.end()) { return kNone; }
+  std::size_t slot = series_[at->second].first;
+  while (slot != kNone && slots_[slot].variant != row.listing->variant) { slot = slots_[slot].next; }
+  return slot;
+}
+
+std::optional<Rate> Shelf::price_before(const Incoming& row) const {
+  const std::size_t slot = find_slot(row);
+  if (slot == kNone || !slots_[slot].was_there || slots_[slot].price_was == 0) { return std::nullopt; }
+  return Rate{slots_[slot].price_was};
+}
+
+void Shelf::each_kept_on_demand(
+    const std::function<void(const SeriesKey&, const std::string& variant, Rate)>& visit) const {
+  for (const Slot& slot : slots_) {
+    const SeriesKey& key = series_[slot.series].key;
+    const bool is_on_demand = key.market == static_cast<std::int64_t>(Market::on_demand);
+    if (slot.fate == Fate::kept && is_on_demand && slot.price > 0) { visit(key, slot.variant, {slot.price}); }
+  }
+}
+
+std::int64_t Shelf::machine_id(const MachineFacts& facts) {
+  if (last_machine_ != 0 && facts == last_facts_) { return last_machine_; }
+  const auto [at, fresh] = machines_.emplace(facts, next_machine_);
+  if (fresh) { fresh_machines_.emplace_back(next_machine_++, facts); }
+  last_facts_ = facts;
+  last_machine_ = at->second;
+  return at->second;
+}
+
+/// Takes over what is told; whether anything differs.
+bool Shelf::fill(Slot& slot, const Incoming& row, std::int64_t machine) {
+  const Listing& listing = *row.listing;
+  bool differs = false;
+  const auto set = [&differs](std::int64_t& to, std::int64_t value) {
+    differs = differs || to != value;
+    to = value;
+  };
+  set(slot.machine, machine);
+  set(slot.price, listing.offer.price.micros_per_hour);
+  set(slot.basis, static_cast<std::int64_t>(listing.basis));
+  set(slot.told_by, row.told_by);
+  set(slot.availability_kind, static_cast<std::int64_t>(listing.availability.kind));
+  set(slot.availability_value, listing.availability.value);
+  set(slot.availability_basis, row.availability_basis);
+  set(slot.window_from, listing.window ? listing.window->from.ms : 0);
+  set(slot.window_until, listing.window ? listing.window->until.ms : 0);
+  // A table's fact is as old as the table, however often it is told.
+  set(slot.learnt, listing.basis == PriceBasis::table ? listing.offer.learnt_at.ms : 0);
+  if (!listing.parts.empty() || !slot.parts.empty()) {
+    std::string parts = encode_parts(listing.parts);
+    differs = differs || parts != slot.parts;
+    slot.parts = std::move(parts);
+  }
+  return differs;
+}
+
+void Shelf::put(const Incoming& row, Instant now) {
+  const auto [at, is_fresh] = by_key_.emplace(row.key, series_.size());
+  if (is_fresh) { series_.push_back({.id = next_series_++, .key = row.key, .is_fresh = true}); }
+  Series& series = series_[at->second];
+  std::size_t found = series.first;
+  while (found != kNone && slots_[found].variant != row.listing->variant) { found = slots_[found].next; }
+  const std::int64_t machine = machine_id(row.machine);
+  if (found == kNone) {
+    Slot slot{.id = next_offer_++,
+              .series = at->second,
+              .since = now.ms,
+              .variant = row.listing->variant,
+              .next = series.first,
+              .fate = Fate::fresh};
+    (void)fill(slot, row, machine);
+    series.first = slots_.size();
+    series.is_touched = true;
+    slots_.push_back(std::move(slot));
+    return;
+  }
+  Slot& slot = slots_[found];
+  if (slot.fate != Fate::missing) {
+    ++twice_;
+    if (slot.price <= row.listing->offer.price.micros_per_hour) { return; }
+  }
+  const bool differs = fill(slot, row, machine);
+  if (slot.price != slot.price_was && slot.was_there) { slot.since = now.ms; }
+  if (slot.fate == Fate::missing || slot.fate == Fate::same) {
+    slot.fate = differs ? Fate::changed : Fate::same;
+  }
+  series.is_touched = series.is_touched || differs;
+}
+
+void Shelf::doubt(const Incoming& row) {
+  const auto at = by_key_.find(row.key);
+  if (at != by_key_.end()) { series_[at->second].is_doubted = true; }
+}
+
+Shelf::Counts Shelf::counts() const {
+  Counts counts{.twice = twice_};
+  for (const Slot& slot : slots_) {
+    switch (slot.fate) {
+      case Fate::kept:
+        ++counts.kept;
+        break;
+      case Fate::missing:
+        ++counts.gone;
+        break;
+      case Fate::same:
+        ++counts.same;
+        break;
+      case Fate::changed:
+        ++counts.changed;
+        break;
+      case Fate::fresh:
+        ++counts.fresh;
+        break;
+    }
+  }
+  counts.before = counts.gone + counts.same + counts.changed;
+  counts.now = counts.same + counts.changed + counts.fresh;
+  return counts;
+}
+
+Status Shelf::write(Instant now) {
+  TRY([[maybe_unused]] const Ok machines, write_machines());
+  for (const Slot& slot : slots_) {
+    if (slot.fate == Fate::missing) { series_[slot.series].is_touched = true; }
+  }
+  for (const Series& series : series_) {
+    if (!series.is_touched) { continue; }
+    if (series.is_fresh) { TRY([[maybe_unused]] const Ok done, write_series(series, now)); }
+    TRY([[maybe_unused]] const Ok changed, write_change(series, now));
+  }
+  TRY([[maybe_unused]] const Ok dropped, drop_offers());
+  for (const Slot& slot : slots_) {
+    if (slot.fate != Fate::fresh && slot.fate != Fate::changed) { continue; }
+    TRY([[maybe_unused]] const Ok done, write_offer(slot));
+  }
+  return Ok{};
+}
+
+Status Shelf::write_machines() {
+  TRY(const StatementLoan insert,
+      db_->take(
+          "INSERT INTO machine (id, instance_type_id, gpu_text_id, model_id, gpu_count, vcpus, memory_mib, "
+          "disk_gib, arch_id, seller_id, fabric, fabric_gbps, nvlink_domain, billing_unit_ms, "
+          "billing_minimum_ms) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  for (const auto& [id, facts] : fresh_machines_) {
+    insert->bind(id);
+    for (const std::int64_t fact : facts) { insert->bind(fact); }
+    TRY([[maybe_unused]] const Ok done, insert->finish());
+    insert->reset();
+  }
+  return Ok{};
+}
+
+Status Shelf::write_series(const Series& series, Instant now) {
+  TRY(const StatementLoan insert,
+      db_->take(
+          "INSERT INTO series (id, place_id, instance_type_id, market, model_id, gpu_count, first_at_ms, "
+          "first_price_micros) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
+  const SeriesKey& key = series.key;
+  insert->bind(series.id).bind(key.place).bind(key.type).bind(key.market).bind(key.model).bind(key.count);
+  return insert->bind(now.ms).bind(state_of(series, /*before=*/false).price.value_or(0)).finish();
+}
+
+Status Shelf::write_offer(const Slot& slot) {
+  TRY(const StatementLoan put,
+      db_->take(
+          "INSERT OR REPLACE INTO offer (id, series_id, machine_id, place_id, market, model_id, gpu_count, "
+          "price_micros, since_ms, basis, told_by_id, availability_kind, availability_value, "
+          "availability_basis_id, variant, parts, window_from_ms, window_until_ms, learnt_at_ms) VALUES (?, "
+          "?, ?, "
+          "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  const Series& series = series_[slot.series];
+  const SeriesKey& key = series.key;
+  put->bind(slot.id).bind(series.id).bind(slot.machine).bind(key.place).bind(key.market).bind(key.model);
+  put->bind(key.count).bind(slot.price).bind(slot.since).bind(slot.basis).bind(slot.told_by);
+  put->bind(slot.availability_kind).bind(slot.availability_value).bind(slot.availability_basis);
+  put->bind(std::string_view(slot.variant)).bind(std::string_view(slot.parts));
+  bind_or_null(*put, slot.window_from);
+  bind_or_null(*put, slot.window_until);
+  bind_or_null(*put, slot.learnt);
+  return put->finish();
+}
+
+Status Shelf::drop_offers() {
+  TRY(const StatementLoan drop, db_->take("DELETE FROM offer WHERE id = ?"));
+  for (const Slot& slot : slots_) {
+    if (slot.fate != Fate::missing) { continue; }
+    TRY([[maybe_unused]] const Ok done, drop->bind(slot.id).finish());
+    drop->reset();
+  }
+  return Ok{};
+}
+
+Shelf::State Shelf::state_of(const Series& series, bool before) const {
+  State state;
+  for (std::size_t at = series.first; at != kNone; at = slots_[at].next) {
+    const Slot& slot = slots_[at];
+    if (before && slot.was_there) { state.add(slot.price_was, slot.kind_was, slot.value_was); }
+    if (!before && slot.fate != Fate::missing) {
+      state.add(slot.price, slot.availability_kind, slot.availability_value);
+    }
+  }
+  return state;
+}
+
+/// What the history says last; absent: it is gone.
+Result<std::optional<std::int64_t>> Shelf::last_price(const Series& series) {
+  TRY(const StatementLoan query,
+      db_->take("SELECT price_micros FROM price_change WHERE series_id = ? ORDER BY at_ms DESC LIMIT 1"));
+  TRY(const bool found, query->bind(series.id).step());
+  if (found) {
+    return query->is_null(0) ? std::optional<std::int64_t>{} : std::optional<std::int64_t>(query->integer(0));
+  }
+  TRY(const StatementLoan first, db_->take("SELECT first_price_micros FROM series WHERE id = ?"));
+  TRY([[maybe_unused]] const bool row, first->bind(series.id).step());
+  return std::optional<std::int64_t>(first->integer(0));
+}
+
+Status Shelf::write_change(const Series& series, Instant now) {
+  const State after = state_of(series, /*before=*/false);
+  State before = state_of(series, /*before=*/true);
+  if (!before.price && !series.is_fresh) {
+    TRY(const std::optional<std::int64_t> last, last_price(series));
+    before.price = last;
+  }
+  // A clock that was set back must not rewrite what is written: the point comes right after the last one.
+  const bool is_new_price = !series.is_fresh && after.price != before.price;
+  if (is_new_price && (after.price || !series.is_doubted)) {
+    TRY(const StatementLoan insert,
+        db_->take(
+            "INSERT INTO price_change (series_id, at_ms, price_micros) VALUES (?1, max(?2, 1 + "
+            "coalesce((SELECT "
+            "max(at_ms) FROM price_change WHERE series_id = ?1), (SELECT first_at_ms FROM series WHERE id = "
+            "?1))), ?3)"));
+    insert->bind(series.id).bind(now.ms);
+    if (after.price) {
+      insert->bind(*after.price);
+    } else {
+      insert->bind_null();
+    }
+    TRY([[maybe_unused]] const Ok done, insert->finish());
+  }
+  if (after.price && (after.kind != before.kind || after.value != before.value)) {
+    TRY(const StatementLoan insert,
+        db_->take("INSERT INTO availability_change (series_id, at_ms, kind, value) VALUES (?1, max(?2, "
+                  "coalesce((SELECT "
+                  "max(at_ms) + 1 FROM availability_change WHERE series_id = ?1), 0)), ?3, ?4)"));
+    return insert->bind(series.id).bind(now.ms).bind(after.kind).bind(after.value).finish();
+  }
+  return Ok{};
+}
+
+}  // namespace gpubroker
