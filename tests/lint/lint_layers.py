@@ -33,7 +33,6 @@ DOORS = {
     r"CLI/": r"cmd/options\.cpp",
     r"spdlog/": r"core/base/log\.cpp",
     r"nlohmann/": r"core/wire/json\.hpp|tests/.*",
-    r"rapidjson/": r"core/wire/flat_json\.cpp",
     r"yaml-cpp/": r"core/workload/(yaml|task_file)\.(hpp|cpp)|core/wire/.*|providers/local/scenario_file\.cpp",
     r"sqlite3\.h": r"core/store/.*|catalog/.*|tests/.*",
 }
@@ -105,7 +104,6 @@ def self_test():
         "providers/moon/codec.cpp": '#include "providers/local/scenario.hpp"',
         "core/broker/a.cpp": '#include "providers/local/provider.hpp"',
         "core/agent/a.cpp": "#include <CLI/CLI.hpp>",
-        "core/broker/b.cpp": "#include <rapidjson/document.h>",
         "core/report/a.cpp": "const auto now = std::chrono::system_clock::now();",
         "core/store/a.cpp": 'const char* home = getenv("HOME");',
         "core/wire/a.hpp": '#include "json.hpp"',
