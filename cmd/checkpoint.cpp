@@ -191,6 +191,20 @@ Error not_saved(const CheckpointOptions& options, const WorkloadState& state, co
                   options.workload + "` what is saved"};
 }
 
+void show_saved(const CheckpointOptions& options, const WorkloadState& state, const Commit& saved) {
+  std::cerr << "saved step " << saved.step << '\n';
+  if (options.json) {
+    std::cout << dump_json({{"schema", 1},
+                            {"workload", state.id.value},
+                            {"checkpoint", saved.id},
+                            {"step", saved.step},
+                            {"committed_at", format_utc(saved.at)}})
+              << '\n';
+  } else {
+    std::cout << saved.id << '\n';
+  }
+}
+
 Result<int> save_now(const CheckpointOptions& options, WorkloadState state, Context& context) {
   TRY(const Millis timeout, parse_duration(options.timeout));
   TRY(Journal* const journal, context.journal());
@@ -206,14 +220,7 @@ Result<int> save_now(const CheckpointOptions& options, WorkloadState state, Cont
     TRY(state, load_state(*journal, state.id.value));
     const Commit newest = newest_commit(state);
     if (newest.at > before.at && newest.at >= begun) {
-      std::cerr << "saved step " << newest.step << '\n';
-      std::cout << (options.json ? dump_json({{"schema", 1},
-                                              {"workload", state.id.value},
-                                              {"checkpoint", newest.id},
-                                              {"step", newest.step},
-                                              {"committed_at", format_utc(newest.at)}})
-                                 : newest.id)
-                << '\n';
+      show_saved(options, state, newest);
       return 0;
     }
     if (!newest.error.empty() && newest.error != before.error) {

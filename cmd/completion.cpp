@@ -24,6 +24,7 @@ std::string last_word(const std::string& path) {
 
 std::vector<std::string> names_of(const std::vector<CommandInfo>& commands) {
   std::vector<std::string> names;
+  names.reserve(commands.size());
   for (const CommandInfo& command : commands) { names.push_back(last_word(command.path)); }
   return names;
 }
@@ -63,6 +64,15 @@ std::string bash_words(const CommandInfo& command) {
   return command.positionals.empty() ? "COMPREPLY=()" : bash_values(command.positionals.front());
 }
 
+/// The pattern of a case: any of these behind this command.
+std::string bash_pattern(const CommandInfo& command, const std::vector<std::string>& flags) {
+  std::string pattern;
+  for (const std::string& flag : flags) {
+    pattern += (pattern.empty() ? "" : "|") + quoted(command.path + ":" + flag);
+  }
+  return pattern;
+}
+
 std::string bash_script(const CommandInfo& root) {
   std::string paths;
   std::string values;
@@ -76,11 +86,8 @@ std::string bash_script(const CommandInfo& root) {
       for (const OptionInfo& option : *options) {
         all_flags.insert(all_flags.end(), option.flags.begin(), option.flags.end());
         if (option.kind == ValueKind::none) { continue; }
-        std::string cases;
-        for (const std::string& flag : option.flags) {
-          cases += (cases.empty() ? "" : "|") + quoted(command->path + ":" + flag);
-        }
-        values += "    " + cases + ") " + bash_values(option) + "; return ;;\n";
+        values +=
+            "    " + bash_pattern(*command, option.flags) + ") " + bash_values(option) + "; return ;;\n";
       }
     }
     flags += "      " + quoted(command->path) + ") COMPREPLY=($(compgen -W " + quoted(join(all_flags, " ")) +
@@ -143,7 +150,12 @@ std::string zsh_options(const CommandInfo& command, const CommandInfo& root) {
       if (&command != &root && options == &root.options && option.flags.front() == "-h") { continue; }
       for (const std::string& flag : option.flags) {
         const std::string value = option.kind == ValueKind::none ? "" : zsh_value(option);
-        out += " \\\n      " + quoted("*" + flag + "[" + zsh_text(option.help) + "]" + value);
+        std::string spec = "*" + flag;
+        spec += '[';
+        spec += zsh_text(option.help);
+        spec += ']';
+        spec += value;
+        out += " \\\n      " + quoted(spec);
       }
     }
   }

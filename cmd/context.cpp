@@ -118,6 +118,7 @@ Result<OfferSource*> Context::offers() {
   if (!offers_) {
     TRY(const auto all, providers());
     std::vector<Provider*> list;
+    list.reserve(all.size());
     for (const auto& [name, provider] : all) { list.push_back(provider); }
     offers_ = std::make_unique<LiveOffers>(list);
   }

@@ -133,11 +133,8 @@ Result<std::vector<Wish>> read_wishes(const RequestOptions& options, Journal& jo
   return wishes;
 }
 
-}  // namespace
-
-Result<int> run_request(const RequestOptions& options, Context& context) {
-  TRY(Journal* const reading, context.journal_to_read());
-  TRY(std::vector<Wish> wishes, read_wishes(options, *reading));
+/// Asks the person about each wish that is not so already. 0: go on; else leave with this exit code.
+Result<int> confirm_all(const RequestOptions& options, const std::vector<Wish>& wishes, Context& context) {
   for (const Wish& wish : wishes) {
     if (!wish.done.empty()) {
       std::cerr << wish.done << '\n';
@@ -147,30 +144,48 @@ Result<int> run_request(const RequestOptions& options, Context& context) {
     TRY(const int leave, confirm(options, wish, context));
     if (leave != 0) { return leave; }
   }
+  return 0;
+}
+
+/// Writes the wishes down, and sees that somebody is there to fulfil them.
+Status ask_all(const RequestOptions& options, const std::vector<Wish>& wishes, Context& context) {
+  for (const Wish& wish : wishes) {
+    if (!wish.done.empty()) { continue; }
+    TRY(Journal* const journal, context.journal());
+    TRY([[maybe_unused]] const Ok asked, ask(*journal, context.clock, wish.state.id.value, wish.request));
+    std::cerr << options.verb << " " << wish.state.id.value << ": asked\n";
+  }
+  return options.no_supervise ? Status(Ok{}) : ensure_supervisor(context);
+}
+
+/// 0: the machines are gone, and that is said; else leave with this exit code.
+Result<int> see_it_gone(const RequestOptions& options, Wish& wish, Context& context) {
+  TRY(Journal* const journal, context.journal());
+  TRY(const bool gone, wait_until_gone(options, wish, *journal, context));
+  const std::string& name = wish.state.id.value;
+  if (!gone) {
+    std::cerr << "\n" << name << " is being ended all the same; see `gpubroker status " << name << "`\n";
+    return kExitInterrupted;
+  }
+  std::cerr << name << " " << to_string(wish.state.phase) << ": its machines are gone; cost "
+            << format_money(wish.state.settled()) << " USD\n";
+  return 0;
+}
+
+}  // namespace
+
+Result<int> run_request(const RequestOptions& options, Context& context) {
+  TRY(Journal* const reading, context.journal_to_read());
+  TRY(std::vector<Wish> wishes, read_wishes(options, *reading));
+  TRY(const int leave, confirm_all(options, wishes, context));
+  if (leave != 0) { return leave; }
   watch_interrupts(SecondSignal::leaves_at_once);
+  if (!options.dry_run) { TRY([[maybe_unused]] const Ok asked, ask_all(options, wishes, context)); }
   Json done = Json::array();
   for (Wish& wish : wishes) {
-    if (wish.done.empty() && !options.dry_run) {
-      TRY(Journal* const journal, context.journal());
-      TRY([[maybe_unused]] const Ok asked, ask(*journal, context.clock, wish.state.id.value, wish.request));
-      std::cerr << options.verb << " " << wish.state.id.value << ": asked\n";
-    }
-  }
-  if (!options.dry_run && !options.no_supervise) {
-    TRY([[maybe_unused]] const Ok supervised, ensure_supervisor(context));
-  }
-  for (Wish& wish : wishes) {
     if (ends(wish.request.verb) && !options.dry_run && !options.no_wait) {
-      TRY(Journal* const journal, context.journal());
-      TRY(const bool gone, wait_until_gone(options, wish, *journal, context));
-      if (!gone) {
-        std::cerr << "\n"
-                  << wish.state.id.value << " is being ended all the same; see `gpubroker status "
-                  << wish.state.id.value << "`\n";
-        return kExitInterrupted;
-      }
-      std::cerr << wish.state.id.value << " " << to_string(wish.state.phase)
-                << ": its machines are gone; cost " << format_money(wish.state.settled()) << " USD\n";
+      TRY(const int interrupted, see_it_gone(options, wish, context));
+      if (interrupted != 0) { return interrupted; }
     }
     done.push_back(wish_json(options, wish));
   }

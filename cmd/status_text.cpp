@@ -116,7 +116,7 @@ Table node_table(const Json& view) {
       for (const char* const more : {"agent_reason", "checkpoint_error"}) {
         if (!node.at(more).is_null()) { why += (why == "-" ? "" : "; ") + field(node, more); }
       }
-      if (why.rfind("-", 0) == 0 && why.size() > 1) { why.erase(0, 1); }
+      if (why.size() > 1 && why.front() == '-') { why.erase(0, 1); }
       table.add({field(attempt, "number"), field(node, "rank"), field(node, "id"), field(node, "state"),
                  field(node, "agent"), exit, why});
     }

@@ -69,9 +69,11 @@ Status add_secrets(Task& task, const std::vector<std::string>& names) {
     const std::size_t equals = name.find('=');
     if (equals != std::string::npos) {
       const std::string bare = name.substr(0, equals);
+      std::string hint = "export " + bare;
+      hint += " and say --secret " + bare;
       return Error{.kind = ErrorKind::invalid,
                    .message = "a secret's value does not belong on the command line",
-                   .hint = "export " + bare + " and say --secret " + bare,
+                   .hint = hint,
                    .source = "--secret"};
     }
     const bool known = std::any_of(task.secrets.begin(), task.secrets.end(),

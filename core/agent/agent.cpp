@@ -23,9 +23,9 @@ constexpr Millis kShortNap =
     milliseconds{1};  // after output, doubled up to a tick: a pipe is soon full again
 constexpr Millis kHeartbeat = seconds{2};
 constexpr Millis kReportEvery = milliseconds{100};
-constexpr Millis kPolite = seconds{2};       // from SIGTERM to SIGKILL for what the run left behind
-constexpr Millis kFullDisk = seconds{5};     // without a report, until the job is ended
-constexpr std::size_t kReserve = 64 * 1024;  // of the disk, for the last word on a full one
+constexpr Millis kPolite = seconds{2};    // from SIGTERM to SIGKILL for what the run left behind
+constexpr Millis kFullDisk = seconds{5};  // without a report, until the job is ended
+constexpr std::size_t kReserve = 65'536;  // of the disk, for the last word on a full one
 constexpr const char* kCookie = "GPUBROKER_TASK";
 
 int signal_number(const std::string& name) {
@@ -64,7 +64,7 @@ class Agent {
     output_ = &output;
     Checkpointer checkpointer(parts_, spec_, checkpoint_folder());
     if (spec_.rank == 0 && !spec_.checkpoint.path.empty()) { checkpointer_ = &checkpointer; }
-    const Status lived = live(checkpointer);
+    Status lived = live(checkpointer);
     checkpointer_ = nullptr;
     output_ = nullptr;
     return lived;

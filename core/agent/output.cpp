@@ -5,9 +5,9 @@
 namespace gpubroker {
 namespace {
 
-constexpr std::size_t kLongestLine = 64 * 1024;  // a longer one is cut: progress bars write without end
-constexpr std::size_t kWriteAt = 256 * 1024;     // lines are gathered up to here
-constexpr std::int64_t kLeastHalf = 512 * 1024;
+constexpr std::size_t kLongestLine = 65'536;  // a longer one is cut: progress bars write without end
+constexpr std::size_t kWriteAt = 262'144;     // lines are gathered up to here
+constexpr std::int64_t kLeastHalf = 524'288;
 
 }  // namespace
 

@@ -8,7 +8,7 @@
 namespace gpubroker {
 namespace {
 
-constexpr std::int64_t kMostRead = 64 * 1024;
+constexpr std::int64_t kMostRead = 65'536;
 
 Result<std::int64_t> read_step(std::string_view text) {
   return read_json(text, "progress", [](const Json& json) -> Result<std::int64_t> {

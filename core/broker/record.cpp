@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/wire/agent_report_json.hpp"
+#include "core/wire/agent_json.hpp"
 #include "core/wire/flat_json.hpp"
 
 namespace gpubroker {
@@ -63,8 +63,8 @@ Offer decode_offer(const FlatValue& from) {
   offer.price = {from.at("micros_per_hour").whole<std::int64_t>()};
   const FlatValue available = from.at("available");
   if (!available.is_null()) { offer.available = available.whole<int>(); }
-  offer.billing = {.unit = Millis{from.at("billing_unit_ms").whole<std::int64_t>()},
-                   .minimum = Millis{from.at("billing_minimum_ms").whole<std::int64_t>()}};
+  offer.billing = {.unit = from.at("billing_unit_ms").millis(),
+                   .minimum = from.at("billing_minimum_ms").millis()};
   offer.learnt_at = from.at("learnt_at").instant();
   offer.source = from.at("source").text();
   return offer;
@@ -82,9 +82,10 @@ void put(FlatWriter& json, const NodeView& view) {
       .field("created_at", view.created_at)
       .field("end_reason", view.end_reason)
       .field("ended_at", view.ended_at);
-  json.name("env").open();
-  for (const auto& [name, value] : view.env) { json.field(name, value); }
-  json.close().field("id", view.id.value).field("index", view.index).field("master_port", view.master_port);
+  json.field("env", view.env)
+      .field("id", view.id.value)
+      .field("index", view.index)
+      .field("master_port", view.master_port);
   json.field("notice_until", view.notice_until);
   put(json.name("offer"), view.offer);
   json.field("state", to_string(view.state));
@@ -117,7 +118,7 @@ NodeView decode_view(const FlatValue& from) {
   view.created_at = from.at("created_at").instant();
   view.end_reason = from.at("end_reason").text();
   view.ended_at = from.at("ended_at").optional_instant();
-  for (const auto& [name, value] : from.at("env").members()) { view.env.emplace(name, value.text()); }
+  view.env = from.at("env").text_map();
   view.id = {from.at("id").text()};
   // The id is empty until the cloud gives an address: then the whole address is.
   if (!view.address.root.empty()) { view.address.id = view.id; }
@@ -363,7 +364,7 @@ RecordBody decode_outcome(const FlatValue& body, const WorkloadId& workload) {
                         .action = body.at("action").text(),
                         .error = decode_error(body.at("error"))};
   if (outcome.error) {
-    outcome.retry_in = Millis{body.at("retry_in_ms").whole<std::int64_t>()};
+    outcome.retry_in = body.at("retry_in_ms").millis();
     outcome.is_final = body.at("final").boolean();
     outcome.refusal = decode_refusal(body.at("refusal"));
   }
@@ -435,18 +436,14 @@ JournalRow encode_record(const Record& record) {
 }
 
 Result<Record> decode_record(const JournalRow& row) {
-  const std::string source = "journal row " + std::to_string(row.seq);
-  Record record{.at = row.at, .workload = row.workload, .body = {}};
-  const Status read = read_flat(row.body, source, [&](const FlatValue& json) -> Status {
-    TRY(record.body, decode_body(row, json));
-    return Ok{};
-  });
-  if (!read.ok()) {
-    Error error = read.error();
-    error.source = source;
+  Result<RecordBody> body =
+      read_flat(row.body, {}, [&](const FlatValue& json) { return decode_body(row, json); });
+  if (!body.ok()) {
+    Error error = std::move(body).error();
+    error.source = "journal row " + std::to_string(row.seq);
     return error;
   }
-  return record;
+  return Record{.at = row.at, .workload = row.workload, .body = std::move(body).value()};
 }
 
 }  // namespace gpubroker

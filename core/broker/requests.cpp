@@ -68,30 +68,50 @@ bool moves_already(const WorkloadState& state, const UserRequest& request) {
          attempt->offer.key.provider == request.provider;
 }
 
-/// Whether the phase allows the request; false when there is nothing to do.
+Error refusal(const WorkloadId& id, Phase phase, const std::string& what) {
+  return Error{.kind = ErrorKind::invalid,
+               .message = id.value + " is " + std::string(to_string(phase)) + "; " + what,
+               .hint = "`gpubroker status " + id.value + "` shows how it ended"};
+}
+
+constexpr const char* kOnlyRunningMoves = "only a running workload can be moved";
+constexpr const char* kOnlyRunningSaves = "only a running workload can save";
+
+/// What is answered when the workload is over, which it is for ever.
+Status answer_when_over(const WorkloadId& id, Phase phase, UserVerb verb) {
+  switch (verb) {
+    case UserVerb::down:
+      return Ok{};
+    case UserVerb::stop:
+      return refusal(id, phase, "there is nothing to stop");
+    case UserVerb::start:
+      return refusal(id, phase, "launch it again instead");
+    case UserVerb::migrate:
+      return refusal(id, phase, kOnlyRunningMoves);
+    case UserVerb::checkpoint:
+      return refusal(id, phase, kOnlyRunningSaves);
+  }
+  return Ok{};
+}
+
+/// Whether the phase, which is not final, allows the request; false when there is nothing to do.
 Result<bool> is_needed(const WorkloadState& state, const UserRequest& request) {
-  const std::string name = state.id.value;
-  const auto refuse = [&](const std::string& what) {
-    return Error{.kind = ErrorKind::invalid,
-                 .message = name + " is " + std::string(to_string(state.phase)) + "; " + what,
-                 .hint = "`gpubroker status " + name + "` shows how it ended"};
-  };
   switch (request.verb) {
     case UserVerb::down:
-      return state.phase != Phase::cancelled && !is_final(state.phase);
+      return true;
     case UserVerb::stop:
-      if (is_final(state.phase)) { return refuse("there is nothing to stop"); }
       return state.phase != Phase::stopped;
     case UserVerb::start:
-      if (is_final(state.phase)) { return refuse("launch it again instead"); }
       return state.asked_end == UserVerb::stop;
     case UserVerb::migrate:
-      if (!is_final(state.phase) && moves_already(state, request)) { return false; }
-      if (state.phase != Phase::running) { return refuse("only a running workload can be moved"); }
+      if (moves_already(state, request)) { return false; }
+      if (state.phase != Phase::running) { return refusal(state.id, state.phase, kOnlyRunningMoves); }
       return true;
     case UserVerb::checkpoint:
-      if (state.phase != Phase::running) { return refuse("only a running workload can save"); }
-      if (state.task.checkpoint.path.empty()) { return refuse("its task file has no `checkpoint:`"); }
+      if (state.phase != Phase::running) { return refusal(state.id, state.phase, kOnlyRunningSaves); }
+      if (state.task.checkpoint.path.empty()) {
+        return refusal(state.id, state.phase, "its task file has no `checkpoint:`");
+      }
       return true;
   }
   return true;
@@ -137,7 +157,11 @@ Result<Accepted> accept(Journal& journal, Clock& clock, Random& random, const Ta
 
 Status ask(Journal& journal, Clock& clock, const std::string& workload, UserRequest request) {
   TRY(const WorkloadRow row, find_row(journal, workload));
+  // A workload that is over may have a long history; its row says enough.
+  const std::optional<Phase> phase = phase_from(row.phase);
+  if (phase && is_final(*phase)) { return answer_when_over(row.id, *phase, request.verb); }
   TRY(const WorkloadState state, fold(journal, row.id));
+  if (is_final(state.phase)) { return answer_when_over(row.id, state.phase, request.verb); }
   TRY(const bool needed, is_needed(state, request));
   if (!needed) { return Ok{}; }
   request.number = request.verb == UserVerb::checkpoint ? state.checkpoints_asked + 1 : 0;

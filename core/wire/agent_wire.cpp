@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/wire/agent_report_json.hpp"
+#include "core/wire/agent_json.hpp"
 #include "core/wire/json.hpp"
 
 namespace gpubroker {
@@ -36,56 +36,31 @@ Result<std::size_t> index_of(const std::array<std::string_view, N>& names, const
   return static_cast<std::size_t>(at - names.begin());
 }
 
-Json encode(const CheckpointSpec& spec) {
-  return {{"path", spec.path}, {"store", spec.store},   {"every_ms", spec.every.count()},
-          {"keep", spec.keep}, {"signal", spec.signal}, {"grace_ms", spec.grace.count()}};
-}
-
-CheckpointSpec decode_checkpoint(const Json& from) {
-  return {.path = from.at("path"),
-          .store = from.at("store"),
-          .every = millis(from, "every_ms"),
-          .keep = whole<int>(from.at("keep")),
-          .signal = from.at("signal"),
-          .grace = millis(from, "grace_ms")};
-}
-
-Json encode(const std::vector<MountSpec>& mounts) {
-  Json list = Json::array();
-  for (const MountSpec& mount : mounts) { list.push_back({{"target", mount.target}, {"name", mount.name}}); }
-  return list;
-}
-
-std::vector<MountSpec> decode_mounts(const Json& from) {
-  std::vector<MountSpec> mounts;
-  for (const Json& one : from.get<std::vector<Json>>()) {
-    mounts.push_back({.target = one.at("target"), .name = one.at("name")});
-  }
-  return mounts;
-}
-
-Result<AgentSpec> decode_spec(const Json& from) {
-  if (std::optional<Error> wrong = wrong_wire(whole<int>(from.at("wire")))) { return *wrong; }
+Result<AgentSpec> read_spec(const FlatValue& from) {
+  if (std::optional<Error> wrong = wrong_wire(from.at("wire").whole<int>())) { return *wrong; }
   AgentSpec spec;
-  spec.workload = {from.at("workload")};
-  spec.name = from.at("name");
-  spec.attempt = whole<int>(from.at("attempt"));
-  spec.node = {from.at("node")};
-  spec.rank = whole<int>(from.at("rank"));
-  spec.node_ips = from.at("node_ips").get<std::vector<std::string>>();
-  spec.gpus_per_node = whole<int>(from.at("gpus_per_node"));
-  spec.master_port = whole<int>(from.at("master_port"));
-  spec.env = from.at("env").get<std::map<std::string, std::string>>();
-  spec.secret_names = from.at("secret_names").get<std::vector<std::string>>();
-  spec.mounts = decode_mounts(from.at("mounts"));
-  spec.shares_machine = from.at("shares_machine");
-  spec.setup = from.at("setup");
-  spec.run = from.at("run");
-  spec.checkpoint = decode_checkpoint(from.at("checkpoint"));
-  if (!from.at("resume").is_null()) { spec.resume = CheckpointId{from.at("resume")}; }
-  spec.notice_path = from.at("notice_path");
-  spec.expires = {whole<std::int64_t>(from.at("expires"))};
-  spec.output_bytes_max = whole<std::int64_t>(from.at("output_bytes_max"));
+  spec.attempt = from.at("attempt").whole<int>();
+  spec.checkpoint = read_checkpoint_spec(from.at("checkpoint"));
+  spec.env = from.at("env").text_map();
+  spec.expires = from.at("expires").instant();
+  spec.gpus_per_node = from.at("gpus_per_node").whole<int>();
+  spec.master_port = from.at("master_port").whole<int>();
+  for (const FlatValue& mount : from.at("mounts").list()) {
+    spec.mounts.push_back({.target = mount.at("target").text(), .name = mount.at("name").text()});
+  }
+  spec.name = from.at("name").text();
+  spec.node = {from.at("node").text()};
+  spec.node_ips = from.at("node_ips").texts();
+  spec.notice_path = from.at("notice_path").text();
+  spec.output_bytes_max = from.at("output_bytes_max").whole<std::int64_t>();
+  spec.rank = from.at("rank").whole<int>();
+  const FlatValue resume = from.at("resume");
+  if (!resume.is_null()) { spec.resume = CheckpointId{resume.text()}; }
+  spec.run = from.at("run").text();
+  spec.secret_names = from.at("secret_names").texts();
+  spec.setup = from.at("setup").text();
+  spec.shares_machine = from.at("shares_machine").boolean();
+  spec.workload = {from.at("workload").text()};
   return spec;
 }
 
@@ -98,44 +73,76 @@ std::string_view to_string(AgentVerb verb) {
   return kVerbs.at(static_cast<std::size_t>(verb));
 }
 
+CheckpointSpec read_checkpoint_spec(const FlatValue& from) {
+  CheckpointSpec spec;
+  spec.every = from.at("every_ms").millis();
+  spec.grace = from.at("grace_ms").millis();
+  spec.keep = from.at("keep").whole<int>();
+  spec.path = from.at("path").text();
+  spec.signal = from.at("signal").text();
+  spec.store = from.at("store").text();
+  return spec;
+}
+
+void write_checkpoint_spec(FlatWriter& json, const CheckpointSpec& spec) {
+  json.open()
+      .field("every_ms", spec.every)
+      .field("grace_ms", spec.grace)
+      .field("keep", spec.keep)
+      .field("path", spec.path)
+      .field("signal", spec.signal)
+      .field("store", spec.store)
+      .close();
+}
+
 std::string encode_agent_spec(const AgentSpec& spec) {
-  return dump_json({{"wire", spec.wire},
-                    {"workload", spec.workload.value},
-                    {"name", spec.name},
-                    {"attempt", spec.attempt},
-                    {"node", spec.node.value},
-                    {"rank", spec.rank},
-                    {"node_ips", spec.node_ips},
-                    {"gpus_per_node", spec.gpus_per_node},
-                    {"master_port", spec.master_port},
-                    {"env", spec.env},
-                    {"secret_names", spec.secret_names},
-                    {"mounts", encode(spec.mounts)},
-                    {"shares_machine", spec.shares_machine},
-                    {"setup", spec.setup},
-                    {"run", spec.run},
-                    {"checkpoint", encode(spec.checkpoint)},
-                    {"resume", spec.resume ? Json(spec.resume->value) : Json(nullptr)},
-                    {"notice_path", spec.notice_path},
-                    {"expires", spec.expires.ms},
-                    {"output_bytes_max", spec.output_bytes_max}});
+  FlatWriter json;
+  json.open().field("attempt", spec.attempt);
+  write_checkpoint_spec(json.name("checkpoint"), spec.checkpoint);
+  json.field("env", spec.env)
+      .field("expires", spec.expires)
+      .field("gpus_per_node", spec.gpus_per_node)
+      .field("master_port", spec.master_port);
+  json.name("mounts").open_list();
+  for (const MountSpec& mount : spec.mounts) {
+    json.open().field("name", mount.name).field("target", mount.target).close();
+  }
+  json.close_list()
+      .field("name", spec.name)
+      .field("node", spec.node.value)
+      .field("node_ips", spec.node_ips)
+      .field("notice_path", spec.notice_path)
+      .field("output_bytes_max", spec.output_bytes_max)
+      .field("rank", spec.rank);
+  json.name("resume");
+  if (spec.resume) {
+    json.text(spec.resume->value);
+  } else {
+    json.null();
+  }
+  json.field("run", spec.run)
+      .field("secret_names", spec.secret_names)
+      .field("setup", spec.setup)
+      .field("shares_machine", spec.shares_machine)
+      .field("wire", spec.wire)
+      .field("workload", spec.workload.value)
+      .close();
+  return std::move(json).take();
 }
 
 Result<AgentSpec> parse_agent_spec(std::string_view text) {
-  return read_json(text, "agent spec", decode_spec);
+  return read_flat(text, "agent spec", read_spec);
 }
 
 void write_agent_report(FlatWriter& json, const AgentReport& report) {
   json.open()  // by the alphabet: see flat_json.hpp
       .field("attempt", report.attempt)
       .field("checkpoint_error", report.checkpoint_error)
-      .field("commit_took_ms", report.commit_took.count())
+      .field("commit_took_ms", report.commit_took)
       .field("committed", report.committed)
       .field("committed_at", report.committed_at)
       .field("committed_step", report.committed_step);
-  json.name("done_requests").open_list();
-  for (const std::string& name : report.done_requests) { json.text(name); }
-  json.close_list()
+  json.field("done_requests", report.done_requests)
       .field("ended_at", report.ended_at)
       .field("exit_code", report.exit_code)
       .field("exit_signal", report.exit_signal)
@@ -143,7 +150,7 @@ void write_agent_report(FlatWriter& json, const AgentReport& report) {
       .field("first_step", report.first_step)
       .field("first_step_at", report.first_step_at)
       .field("heartbeat_at", report.heartbeat_at)
-      .field("longest_gap_ms", report.longest_gap.count())
+      .field("longest_gap_ms", report.longest_gap)
       .field("notice_at", report.notice_at)
       .field("notice_until", report.notice_until)
       .field("out_of_memory", report.out_of_memory)
@@ -156,7 +163,7 @@ void write_agent_report(FlatWriter& json, const AgentReport& report) {
       .field("reason", report.reason)
       .field("run_started_at", report.run_started_at)
       .field("setup_failed", report.setup_failed)
-      .field("since_progress_ms", report.since_progress.count())
+      .field("since_progress_ms", report.since_progress)
       .field("started_at", report.started_at)
       .field("step", report.step)
       .field("step_at", report.step_at)
@@ -177,13 +184,11 @@ Result<AgentReport> read_agent_report(const FlatValue& from) {
   AgentReport report;  // by the alphabet, as the text is: each field is found where the last one ended
   report.attempt = from.at("attempt").whole<int>();
   report.checkpoint_error = from.at("checkpoint_error").text();
-  report.commit_took = Millis{from.at("commit_took_ms").whole<std::int64_t>()};
+  report.commit_took = from.at("commit_took_ms").millis();
   report.committed = from.at("committed").text();
   report.committed_at = from.at("committed_at").optional_instant();
   report.committed_step = from.at("committed_step").whole<std::int64_t>();
-  for (const FlatValue& name : from.at("done_requests").list()) {
-    report.done_requests.push_back(name.text());
-  }
+  report.done_requests = from.at("done_requests").texts();
   report.ended_at = from.at("ended_at").optional_instant();
   report.exit_code = optional_int(from.at("exit_code"));
   report.exit_signal = optional_int(from.at("exit_signal"));
@@ -191,7 +196,7 @@ Result<AgentReport> read_agent_report(const FlatValue& from) {
   report.first_step = from.at("first_step").whole<std::int64_t>();
   report.first_step_at = from.at("first_step_at").optional_instant();
   report.heartbeat_at = from.at("heartbeat_at").instant();
-  report.longest_gap = Millis{from.at("longest_gap_ms").whole<std::int64_t>()};
+  report.longest_gap = from.at("longest_gap_ms").millis();
   report.notice_at = from.at("notice_at").optional_instant();
   report.notice_until = from.at("notice_until").optional_instant();
   report.out_of_memory = from.at("out_of_memory").boolean();
@@ -205,7 +210,7 @@ Result<AgentReport> read_agent_report(const FlatValue& from) {
   report.reason = from.at("reason").text();
   report.run_started_at = from.at("run_started_at").optional_instant();
   report.setup_failed = from.at("setup_failed").boolean();
-  report.since_progress = Millis{from.at("since_progress_ms").whole<std::int64_t>()};
+  report.since_progress = from.at("since_progress_ms").millis();
   report.started_at = from.at("started_at").instant();
   report.step = from.at("step").whole<std::int64_t>();
   report.step_at = from.at("step_at").optional_instant();

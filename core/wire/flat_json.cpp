@@ -1,70 +1,22 @@
 #include "core/wire/flat_json.hpp"
 
 #include <algorithm>
-#include <array>
-#include <rapidjson/document.h>
-#include <rapidjson/reader.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
+#include <bit>
+#include <charconv>
 
 #include "core/wire/json.hpp"
 
 namespace gpubroker {
+
 namespace {
 
 constexpr int kDeepest = 64;
-constexpr std::size_t kUsual = 8192;  // bytes of the tree and of its making: most rows fit
+constexpr std::size_t kUsual = 512;  // tokens: most rows have fewer
 
 /// Raised by FlatValue, caught by visit_flat and nowhere else.
 struct FlatMismatch {
   std::string message;
 };
-
-/// The library's reader recurses: values that lie too deep are refused while they are read.
-class ShallowDocument : public rapidjson::GenericDocument<rapidjson::UTF8<>, rapidjson::MemoryPoolAllocator<>,
-                                                          rapidjson::MemoryPoolAllocator<>> {
- public:
-  explicit ShallowDocument(AllocatorType& memory) : GenericDocument(&memory, kUsual / 2, &memory) {}
-
-  bool StartObject() { return ++depth_ <= kDeepest && GenericDocument::StartObject(); }
-  bool EndObject(rapidjson::SizeType count) { return depth_-- > 0 && GenericDocument::EndObject(count); }
-  bool StartArray() { return ++depth_ <= kDeepest && GenericDocument::StartArray(); }
-  bool EndArray(rapidjson::SizeType count) { return depth_-- > 0 && GenericDocument::EndArray(count); }
-
- private:
-  int depth_ = 0;
-};
-
-const rapidjson::Value& tree(const void* value) {
-  return *static_cast<const rapidjson::Value*>(value);
-}
-
-std::string_view text_of(const rapidjson::Value& value) {
-  return {value.GetString(), value.GetStringLength()};
-}
-
-std::string write(const rapidjson::Value& value) {
-  rapidjson::StringBuffer out;
-  rapidjson::Writer<rapidjson::StringBuffer> writer(out);
-  value.Accept(writer);
-  return {out.GetString(), out.GetSize()};
-}
-
-bool is_ascii(std::string_view text) {
-  std::uint64_t bits = 0;
-  std::uint64_t eight = 0;
-  for (; text.size() >= sizeof(eight); text.remove_prefix(sizeof(eight))) {
-    std::memcpy(&eight, text.data(), sizeof(eight));
-    bits |= eight;
-  }
-  for (const char c : text) { bits |= static_cast<unsigned char>(c); }
-  return (bits & 0x8080808080808080ULL) == 0;
-}
-
-/// The library asserts what it is asked for: each access stands behind this.
-void require(bool is_so, const rapidjson::Value& value, const char* what) {
-  if (!is_so) { throw FlatMismatch{write(value).substr(0, 40) + " is not " + what}; }
-}
 
 constexpr std::array<bool, 256> kPlain = [] {
   std::array<bool, 256> plain{};
@@ -72,9 +24,168 @@ constexpr std::array<bool, 256> kPlain = [] {
   return plain;
 }();
 
-/// Printable ASCII that stands for itself between quotes.
-bool is_plain(char c) {
-  return kPlain[static_cast<unsigned char>(c)];
+/// A bit in the lowest byte of `word` that is zero; none when there is no such byte.
+constexpr std::uint64_t find_zero(std::uint64_t word) {
+  return (word - 0x0101010101010101ULL) & ~word & 0x8080808080808080ULL;
+}
+
+/// The end of the printable ASCII that stands for itself between quotes: eight bytes at a time, as all of a
+/// text goes through here.
+inline const char* skip_plain(const char* at, const char* end) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101ULL;
+  std::uint64_t eight = 0;
+  for (; end - at >= 8; at += 8) {
+    std::memcpy(&eight, at, sizeof(eight));
+    const std::uint64_t control = (eight - kOnes * 0x20) & ~eight;
+    const std::uint64_t odd = find_zero(eight ^ (kOnes * '"')) | find_zero(eight ^ (kOnes * '\\')) |
+                              ((eight | control) & (kOnes * 0x80));
+    if (odd == 0) { continue; }
+    if constexpr (std::endian::native == std::endian::little) { return at + std::countr_zero(odd) / 8; }
+    break;
+  }
+  while (at != end && kPlain[static_cast<unsigned char>(*at)]) { ++at; }
+  return at;
+}
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+/// Finds the values of a text. What is rare (escapes, bytes beyond ASCII, numbers that are no small integers)
+/// is judged by the other reader, so that both take the same for JSON.
+class Scanner {
+ public:
+  Scanner(std::string_view text, std::pmr::vector<FlatToken>& tokens)
+      : at_(text.data()), end_(text.data() + text.size()), tokens_(tokens) {}
+
+  bool scan_all() {
+    if (!scan_value(0)) { return false; }
+    skip_space();
+    return at_ == end_;
+  }
+  [[nodiscard]] const char* stopped_at() const { return at_; }
+
+ private:
+  void skip_space() {
+    while (at_ != end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t')) { ++at_; }
+  }
+
+  bool take(char c) {
+    skip_space();
+    if (at_ == end_ || *at_ != c) { return false; }
+    ++at_;
+    return true;
+  }
+
+  void add(const char* begin, bool is_plain) {
+    tokens_.push_back({.text = begin, .size = static_cast<std::uint32_t>(at_ - begin), .is_plain = is_plain});
+  }
+
+  bool scan_value(int depth) {
+    skip_space();
+    if (at_ == end_) { return false; }
+    switch (*at_) {
+      case '{':
+      case '[':
+        return depth < kDeepest && scan_group(depth);
+      case '"':
+        return scan_text();
+      case 't':
+        return scan_word("true");
+      case 'f':
+        return scan_word("false");
+      case 'n':
+        return scan_word("null");
+      default:
+        return scan_number();
+    }
+  }
+
+  bool scan_group(int depth) {
+    const std::size_t self = tokens_.size();
+    const char* const begin = at_;
+    const bool has_names = *at_++ == '{';
+    const char closing = has_names ? '}' : ']';
+    add(begin, true);
+    if (!take(closing)) {
+      do {
+        if (has_names && !scan_name()) { return false; }
+        if (!scan_value(depth + 1)) { return false; }
+      } while (take(','));
+      if (!take(closing)) { return false; }
+    }
+    tokens_[self].size = static_cast<std::uint32_t>(at_ - begin);
+    tokens_[self].span = static_cast<std::uint32_t>(tokens_.size() - self);
+    return true;
+  }
+
+  bool scan_name() {
+    skip_space();
+    return at_ != end_ && *at_ == '"' && scan_text() && take(':');
+  }
+
+  bool scan_text() {
+    const char* const begin = at_;
+    at_ = skip_plain(at_ + 1, end_);
+    if (at_ != end_ && *at_ == '"') {
+      ++at_;
+      add(begin, true);
+      return true;
+    }
+    while (at_ != end_ && *at_ != '"') {
+      if (*at_ == '\\' && end_ - at_ > 1) { ++at_; }
+      ++at_;
+    }
+    if (at_ == end_) { return false; }
+    ++at_;
+    add(begin, false);
+    return Json::accept(begin, at_);
+  }
+
+  bool scan_word(std::string_view word) {
+    const std::string_view left(at_, static_cast<std::size_t>(end_ - at_));
+    if (left.substr(0, word.size()) != word) { return false; }
+    const char* const begin = at_;
+    at_ += word.size();
+    add(begin, true);
+    return true;
+  }
+
+  bool scan_number() {
+    constexpr std::ptrdiff_t kSurelyFits = 18;  // digits, in 64 bits
+    constexpr std::string_view kMore = "0123456789+-.eE";
+    const char* const begin = at_;
+    if (*at_ == '-') { ++at_; }
+    const char* const digits = at_;
+    while (at_ != end_ && is_digit(*at_)) { ++at_; }
+    const std::ptrdiff_t count = at_ - digits;
+    const bool is_small = count > 0 && count <= kSurelyFits && (count == 1 || *digits != '0');
+    if (is_small && (at_ == end_ || kMore.find(*at_) == std::string_view::npos)) {
+      add(begin, true);
+      return true;
+    }
+    while (at_ != end_ && kMore.find(*at_) != std::string_view::npos) { ++at_; }
+    add(begin, true);
+    return Json::accept(begin, at_);
+  }
+
+  const char* at_;
+  const char* end_;
+  std::pmr::vector<FlatToken>& tokens_;
+};
+
+std::string decode_text(const FlatToken& token) {
+  if (token.is_plain) { return std::string(token.inner()); }
+  return Json::parse(token.text, token.text + token.size).get<std::string>();  // accepted while it was read
+}
+
+inline bool is_called(const FlatToken& token, std::string_view name) {
+  if (!token.is_plain) { return decode_text(token) == name; }
+  return token.size == name.size() + 2 && std::memcmp(token.text + 1, name.data(), name.size()) == 0;
+}
+
+void require(bool is_so, const FlatToken& token, const char* what) {
+  if (!is_so) { throw FlatMismatch{std::string(token.text, std::min(token.size, 40U)) + " is not " + what}; }
 }
 
 }  // namespace
@@ -86,48 +197,40 @@ std::optional<Error> visit_flat(std::string_view text, std::string_view source,
                  .message = "cannot read the answer: " + message,
                  .source = std::string(source)};
   };
-  // The parser takes a NUL for the end; no JSON has one.
-  if (text.find('\0') != std::string_view::npos) { return refuse("a NUL byte in it"); }
   if (text.size() >= std::numeric_limits<std::uint32_t>::max()) { return refuse("it is too long"); }
-  std::string copy(text);  // the values' texts stay in it
-  alignas(std::max_align_t) std::array<char, kUsual> first;
-  rapidjson::Document::AllocatorType memory(first.data(), first.size());
-  ShallowDocument document(memory);
-  rapidjson::InsituStringStream stream(copy.data());
-  rapidjson::Reader reader;
-  const auto parse = [&](const auto& /*document*/) {
-    constexpr unsigned kAscii = rapidjson::kParseInsituFlag;  // most rows: nothing to validate
-    constexpr unsigned kAny = kAscii | rapidjson::kParseValidateEncodingFlag;
-    return !(is_ascii(text) ? reader.Parse<kAscii>(stream, document) : reader.Parse<kAny>(stream, document))
-                .IsError();
-  };
-  document.Populate(parse);
-  if (reader.HasParseError()) { return refuse("no JSON at byte " + std::to_string(reader.GetErrorOffset())); }
+  alignas(FlatToken) std::array<std::byte, kUsual * sizeof(FlatToken)> first;
+  std::pmr::monotonic_buffer_resource memory(first.data(), first.size());
+  std::pmr::vector<FlatToken> tokens(&memory);
+  tokens.reserve(kUsual);
+  Scanner scanner(text, tokens);
+  if (!scanner.scan_all()) {
+    return refuse("no JSON at byte " + std::to_string(scanner.stopped_at() - text.data()));
+  }
   try {
-    visit(FlatValue(static_cast<const rapidjson::Value*>(&document)));
+    visit(FlatValue(tokens.data()));
   } catch (const FlatMismatch& mismatch) { return refuse(mismatch.message); }
   return std::nullopt;
 }
 
-bool FlatValue::is_null() const {
-  return tree(value_).IsNull();
-}
-
-const void* FlatValue::find(std::string_view name) const {
-  const rapidjson::Value& object = tree(value_);
-  require(object.IsObject(), object, "an object");
-  const auto members = object.MemberBegin();
-  const std::uint32_t count = object.MemberCount();
-  for (std::uint32_t tried = 0; tried < count; ++tried) {
-    if (next_ >= count) { next_ = 0; }
-    const auto& member = members[next_++];
-    if (text_of(member.name) == name) { return &member.value; }
+const FlatToken* FlatValue::find(std::string_view name) const {
+  require(*token_->text == '{', *token_, "an object");
+  const FlatToken* const end = token_ + token_->span;
+  const FlatToken* const from = token_ + next_;
+  const auto look = [&](const FlatToken* at, const FlatToken* until) {
+    while (at != until && !is_called(*at, name)) { at += 1 + at[1].span; }
+    return at;
+  };
+  const FlatToken* at = look(from, end);
+  if (at == end) {
+    at = look(token_ + 1, from);
+    if (at == from) { return nullptr; }
   }
-  return nullptr;
+  next_ = static_cast<std::uint32_t>(at + 1 + at[1].span - token_);
+  return at + 1;
 }
 
 FlatValue FlatValue::at(std::string_view name) const {
-  const void* found = find(name);
+  const FlatToken* const found = find(name);
   if (found == nullptr) { throw FlatMismatch{"the field " + std::string(name) + " is missing"}; }
   return FlatValue(found);
 }
@@ -140,111 +243,137 @@ bool FlatValue::contains(std::string_view name) const {
 }
 
 std::vector<FlatValue> FlatValue::list() const {
-  const rapidjson::Value& list = tree(value_);
-  require(list.IsArray(), list, "a list");
+  require(*token_->text == '[', *token_, "a list");
   std::vector<FlatValue> values;
-  values.reserve(list.Size());
-  for (const rapidjson::Value& value : list.GetArray()) { values.emplace_back(&value); }
+  const FlatToken* const end = token_ + token_->span;
+  for (const FlatToken* at = token_ + 1; at != end; at += at->span) { values.emplace_back(at); }
   return values;
 }
 
 std::vector<std::pair<std::string, FlatValue>> FlatValue::members() const {
-  const rapidjson::Value& object = tree(value_);
-  require(object.IsObject(), object, "an object");
+  require(*token_->text == '{', *token_, "an object");
   std::vector<std::pair<std::string, FlatValue>> all;
-  all.reserve(object.MemberCount());
-  for (const auto& member : object.GetObject()) {
-    all.emplace_back(text_of(member.name), FlatValue(&member.value));
+  const FlatToken* const end = token_ + token_->span;
+  for (const FlatToken* at = token_ + 1; at != end; at += 1 + at[1].span) {
+    all.emplace_back(decode_text(*at), FlatValue(at + 1));
   }
   return all;
 }
 
 std::string FlatValue::text() const {
-  const rapidjson::Value& value = tree(value_);
-  require(value.IsString(), value, "a text");
-  return std::string(text_of(value));
+  require(*token_->text == '"', *token_, "a text");
+  return decode_text(*token_);
+}
+
+std::vector<std::string> FlatValue::texts() const {
+  std::vector<std::string> all;
+  for (const FlatValue& value : list()) { all.push_back(value.text()); }
+  return all;
+}
+
+std::map<std::string, std::string> FlatValue::text_map() const {
+  std::map<std::string, std::string> all;
+  for (const auto& [name, value] : members()) { all.insert_or_assign(name, value.text()); }
+  return all;
 }
 
 bool FlatValue::boolean() const {
-  const rapidjson::Value& value = tree(value_);
-  require(value.IsBool(), value, "true or false");
-  return value.GetBool();
+  require(*token_->text == 't' || *token_->text == 'f', *token_, "true or false");
+  return *token_->text == 't';
 }
 
-std::string FlatValue::raw() const {
-  return write(tree(value_));
+std::string_view FlatValue::raw() const {
+  return {token_->text, token_->size};
 }
 
 std::int64_t FlatValue::integer(std::int64_t least, std::int64_t most) const {
-  const rapidjson::Value& value = tree(value_);
-  require(value.IsInt64(), value, "a whole number within 64 bits");
-  const std::int64_t number = value.GetInt64();
+  const char* const end = token_->text + token_->size;
+  std::int64_t number = 0;
+  const auto [stop, error] = std::from_chars(token_->text, end, number);
+  require(error == std::errc{} && stop == end, *token_, "a whole number within 64 bits");
   if (number < least || number > most) {
     throw FlatMismatch{"the number " + std::to_string(number) + " is out of range"};
   }
   return number;
 }
 
-struct FlatWriter::Out {
-  rapidjson::StringBuffer buffer{nullptr, 1024};
-  rapidjson::Writer<rapidjson::StringBuffer> writer{buffer, nullptr, 8};
-};
+// --- writing ---
 
-FlatWriter::FlatWriter() : out_(std::make_unique<Out>()) {}
-FlatWriter::~FlatWriter() = default;
+FlatWriter::FlatWriter() : memory_(first_.data(), first_.size()), out_(&memory_) {
+  out_.reserve(first_.size() - 1);
+}
 
-FlatWriter& FlatWriter::open() {
-  out_->writer.StartObject();
+void FlatWriter::separate() {
+  if (!is_first_) { out_.push_back(','); }
+  is_first_ = false;
+}
+
+void FlatWriter::quote(std::string_view value) {
+  const char* const end = value.data() + value.size();
+  if (skip_plain(value.data(), end) == end) {
+    out_.push_back('"');
+    out_.append(value);
+    out_.push_back('"');
+  } else {
+    out_.append(dump_json(Json(value)));
+  }
+}
+
+FlatWriter& FlatWriter::begin(char bracket) {
+  separate();
+  out_.push_back(bracket);
+  is_first_ = true;
   return *this;
 }
 
-FlatWriter& FlatWriter::close() {
-  out_->writer.EndObject();
+FlatWriter& FlatWriter::end(char bracket) {
+  out_.push_back(bracket);
+  is_first_ = false;
   return *this;
 }
 
-FlatWriter& FlatWriter::open_list() {
-  out_->writer.StartArray();
-  return *this;
-}
-
-FlatWriter& FlatWriter::close_list() {
-  out_->writer.EndArray();
+FlatWriter& FlatWriter::name(std::string_view name) {
+  separate();
+  quote(name);
+  out_.push_back(':');
+  is_first_ = true;
   return *this;
 }
 
 FlatWriter& FlatWriter::text(std::string_view value) {
-  if (std::all_of(value.begin(), value.end(), is_plain)) {
-    out_->writer.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
-  } else {  // the two libraries spell control characters differently, and only one replaces what is no UTF-8
-    const std::string json = dump_json(Json(value));
-    out_->writer.RawValue(json.data(), json.size(), rapidjson::kStringType);
-  }
+  separate();
+  quote(value);
   return *this;
+}
+
+FlatWriter& FlatWriter::texts(const std::vector<std::string>& values) {
+  open_list();
+  for (const std::string& value : values) { text(value); }
+  return close_list();
+}
+
+FlatWriter& FlatWriter::text_map(const std::map<std::string, std::string>& members) {
+  open();
+  for (const auto& [key, value] : members) { name(key).text(value); }
+  return close();
 }
 
 FlatWriter& FlatWriter::number(std::int64_t value) {
-  out_->writer.Int64(value);
-  return *this;
-}
-
-FlatWriter& FlatWriter::boolean(bool value) {
-  out_->writer.Bool(value);
-  return *this;
-}
-
-FlatWriter& FlatWriter::null() {
-  out_->writer.Null();
+  separate();
+  std::array<char, 20> digits{};  // as many as the least number needs
+  const auto written = std::to_chars(digits.begin(), digits.end(), value);
+  out_.append(digits.begin(), written.ptr);
   return *this;
 }
 
 FlatWriter& FlatWriter::raw(std::string_view json) {
-  out_->writer.RawValue(json.data(), json.size(), rapidjson::kObjectType);
+  separate();
+  out_.append(json);
   return *this;
 }
 
 std::string FlatWriter::take() && {
-  return {out_->buffer.GetString(), out_->buffer.GetSize()};
+  return std::string(out_);
 }
 
 }  // namespace gpubroker

@@ -1,11 +1,14 @@
 #pragma once
-// JSON for what is read and written thousands of times a second: journal rows and reports. RapidJSON does the
-// work and stays in flat_json.cpp. The forms are those of core/wire/json.hpp: text written here is what
-// dump_json writes, byte for byte, when the names of each object are given in the order of the alphabet.
+// JSON for what is read and written thousands of times a second: journal rows and reports. The forms are
+// those of core/wire/json.hpp: text written here is what dump_json writes, byte for byte, when the names of
+// each object are given in the order of the alphabet. A text is read in one pass and no tree is built of it.
+#include <array>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <limits>
-#include <memory>
+#include <map>
+#include <memory_resource>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,24 +21,51 @@
 
 namespace gpubroker {
 
+/// Where a value stands in the text. A list or object is followed by what is in it (members as name, value),
+/// so that a whole text is one row of tokens.
+struct FlatToken {
+  const char* text = nullptr;
+  std::uint32_t size = 0;
+  std::uint32_t span = 1;  // tokens, with all that is in it
+  bool is_plain = true;    // of a text: stands there as it is meant
+
+  /// What stands between the quotes.
+  [[nodiscard]] std::string_view inner() const { return {text + 1, size - 2}; }
+};
+
 /// One value of a parsed text, alive inside read_flat only. Asked for what it is not, it leaves read_flat.
 class FlatValue {
  public:
-  explicit FlatValue(const void* value) : value_(value) {}
+  explicit FlatValue(const FlatToken* token) : token_(token) {}
 
-  [[nodiscard]] bool is_null() const;
+  [[nodiscard]] bool is_null() const { return *token_->text == 'n'; }
+  /// Of an object: the member of this name. Quick for the member behind the one last asked for.
+  template <std::size_t N>
+  [[nodiscard]] FlatValue at(const char (&name)[N]) const {
+    if (*token_->text == '{' && next_ < token_->span) {
+      const FlatToken* const likely = token_ + next_;
+      if (likely->is_plain && likely->size == N + 1 && std::memcmp(likely->text + 1, name, N - 1) == 0) {
+        next_ += 1 + likely[1].span;
+        return FlatValue(likely + 1);
+      }
+    }
+    return at(std::string_view(name, N - 1));
+  }
   [[nodiscard]] FlatValue at(std::string_view name) const;
   [[nodiscard]] bool contains(std::string_view name) const;
   [[nodiscard]] std::vector<FlatValue> list() const;
   [[nodiscard]] std::vector<std::pair<std::string, FlatValue>> members() const;
   [[nodiscard]] std::string text() const;
+  [[nodiscard]] std::vector<std::string> texts() const;
+  [[nodiscard]] std::map<std::string, std::string> text_map() const;
   [[nodiscard]] bool boolean() const;
   [[nodiscard]] Instant instant() const { return {whole<std::int64_t>()}; }
   [[nodiscard]] std::optional<Instant> optional_instant() const {
     return is_null() ? std::nullopt : std::optional(instant());
   }
-  /// The JSON text of this value, for another reader.
-  [[nodiscard]] std::string raw() const;
+  [[nodiscard]] Millis millis() const { return Millis{whole<std::int64_t>()}; }
+  /// The JSON text of this value as it stands there, for another reader.
+  [[nodiscard]] std::string_view raw() const;
 
   /// A whole number that fits into T.
   template <class T>
@@ -44,11 +74,11 @@ class FlatValue {
   }
 
  private:
-  [[nodiscard]] const void* find(std::string_view name) const;  // nullptr: absent
+  [[nodiscard]] const FlatToken* find(std::string_view name) const;  // nullptr: absent
   [[nodiscard]] std::int64_t integer(std::int64_t least, std::int64_t most) const;
 
-  const void* value_;               // a rapidjson::Value
-  mutable std::uint32_t next_ = 0;  // the member behind the one last found: it is often asked for next
+  const FlatToken* token_;
+  mutable std::uint32_t next_ = 1;  // the member behind the one last found: it is often asked for next
 };
 
 /// Parses and calls `visit` with the root. Fails with `internal` when the text is not one JSON value, or when
@@ -71,19 +101,21 @@ auto read_flat(std::string_view text, std::string_view source, Read read)
 class FlatWriter {
  public:
   FlatWriter();
-  ~FlatWriter();
+  ~FlatWriter() = default;
   FlatWriter(const FlatWriter&) = delete;
   FlatWriter& operator=(const FlatWriter&) = delete;
 
-  FlatWriter& open();
-  FlatWriter& close();
-  FlatWriter& open_list();
-  FlatWriter& close_list();
-  FlatWriter& name(std::string_view name) { return text(name); }
+  FlatWriter& open() { return begin('{'); }
+  FlatWriter& close() { return end('}'); }
+  FlatWriter& open_list() { return begin('['); }
+  FlatWriter& close_list() { return end(']'); }
+  FlatWriter& name(std::string_view name);
   FlatWriter& text(std::string_view value);
+  FlatWriter& texts(const std::vector<std::string>& values);
+  FlatWriter& text_map(const std::map<std::string, std::string>& members);
   FlatWriter& number(std::int64_t value);
-  FlatWriter& boolean(bool value);
-  FlatWriter& null();
+  FlatWriter& boolean(bool value) { return raw(value ? "true" : "false"); }
+  FlatWriter& null() { return raw("null"); }
   /// A whole JSON value, already written.
   FlatWriter& raw(std::string_view json);
 
@@ -97,6 +129,12 @@ class FlatWriter {
       return number(value);
     } else if constexpr (std::is_same_v<T, Instant>) {
       return number(value.ms);
+    } else if constexpr (std::is_same_v<T, Millis>) {
+      return number(value.count());
+    } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+      return texts(value);
+    } else if constexpr (std::is_same_v<T, std::map<std::string, std::string>>) {
+      return text_map(value);
     } else {
       return text(value);
     }
@@ -109,8 +147,15 @@ class FlatWriter {
   std::string take() &&;
 
  private:
-  struct Out;
-  std::unique_ptr<Out> out_;
+  FlatWriter& begin(char bracket);
+  FlatWriter& end(char bracket);
+  void separate();
+  void quote(std::string_view value);
+
+  std::array<char, 2048> first_;  // most texts fit: one piece of memory, without asking for it
+  std::pmr::monotonic_buffer_resource memory_;
+  std::pmr::string out_;
+  bool is_first_ = true;  // in its object or list, or behind its name: no comma
 };
 
 }  // namespace gpubroker

@@ -1,5 +1,5 @@
 // The task as the journal keeps it.
-#include "core/wire/json.hpp"
+#include "core/wire/agent_json.hpp"
 #include "core/workload/task.hpp"
 
 namespace gpubroker {
@@ -7,169 +7,160 @@ namespace {
 
 constexpr int kVersion = 1;
 
-template <class T, class Encode>
-Json or_null(const std::optional<T>& value, Encode encode) {
-  return value ? Json(encode(*value)) : Json(nullptr);
+void put(FlatWriter& json, const std::optional<SizeNeed>& size) {
+  if (size) {
+    json.open().field("amount", size->amount).field("exact", size->exact).close();
+  } else {
+    json.null();
+  }
 }
 
-Json ms_or_null(const std::optional<Millis>& length) {
-  return or_null(length, [](Millis ms) { return ms.count(); });
-}
-
-std::optional<Millis> optional_ms(const Json& from) {
-  return from.is_null() ? std::nullopt : std::optional(Millis{whole<std::int64_t>(from)});
-}
-
-Json encode(const SizeNeed& need) {
-  return {{"amount", need.amount}, {"exact", need.exact}};
-}
-
-std::optional<SizeNeed> decode_size(const Json& from) {
+std::optional<SizeNeed> read_size(const FlatValue& from) {
   if (from.is_null()) { return std::nullopt; }
-  return SizeNeed{.amount = whole<std::int64_t>(from.at("amount")), .exact = from.at("exact")};
+  return SizeNeed{.amount = from.at("amount").whole<std::int64_t>(), .exact = from.at("exact").boolean()};
 }
 
-std::optional<Rate> decode_rate(const Json& from) {
-  return from.is_null() ? std::nullopt : std::optional(Rate{whole<std::int64_t>(from)});
+void put(FlatWriter& json, const std::optional<Rate>& rate) {
+  if (rate) {
+    json.number(rate->micros_per_hour);
+  } else {
+    json.null();
+  }
 }
 
-Json encode(const ResourceNeed& need) {
-  Json markets = Json::array();
-  for (const Market market : need.markets) { markets.push_back(to_string(market)); }
-  const auto rate = [](const Rate& r) { return r.micros_per_hour; };
-  const auto size = [](const SizeNeed& s) { return encode(s); };
-  Json choices = Json::array();
+std::optional<Rate> read_rate(const FlatValue& from) {
+  return from.is_null() ? std::nullopt : std::optional(Rate{from.whole<std::int64_t>()});
+}
+
+std::optional<Millis> read_millis(const FlatValue& from) {
+  return from.is_null() ? std::nullopt : std::optional(from.millis());
+}
+
+void put(FlatWriter& json, const ResourceNeed& need) {
+  put(json.open().name("cpus"), need.cpus);
+  json.field("gpu_count", need.gpu.count).name("gpus").open_list();
   for (const GpuChoice& choice : need.gpu.choices) {
-    choices.push_back({{"model", choice.model},
-                       {"form", choice.form},
-                       {"gib", choice.memory_gib},
-                       {"at_least", choice.at_least}});
+    json.open()
+        .field("at_least", choice.at_least)
+        .field("form", choice.form)
+        .field("gib", choice.memory_gib)
+        .field("model", choice.model)
+        .close();
   }
-  return {{"gpus", choices},
-          {"gpu_count", need.gpu.count},
-          {"cpus", or_null(need.cpus, size)},
-          {"memory_mib", or_null(need.memory_mib, size)},
-          {"provider", need.provider},
-          {"regions", need.regions},
-          {"zone", need.zone},
-          {"type", need.instance_type},
-          {"markets", markets},
-          {"max_price", or_null(need.max_price, rate)},
-          {"max_price_per_gpu", or_null(need.max_price_per_gpu, rate)}};
+  json.close_list().name("markets").open_list();
+  for (const Market market : need.markets) { json.text(to_string(market)); }
+  put(json.close_list().name("max_price"), need.max_price);
+  put(json.name("max_price_per_gpu"), need.max_price_per_gpu);
+  put(json.name("memory_mib"), need.memory_mib);
+  json.field("provider", need.provider)
+      .field("regions", need.regions)
+      .field("type", need.instance_type)
+      .field("zone", need.zone)
+      .close();
 }
 
-Result<ResourceNeed> decode_need(const Json& from) {
+Result<ResourceNeed> read_need(const FlatValue& from) {
   ResourceNeed need;
-  for (const Json& choice : items_of(from.at("gpus"))) {
-    need.gpu.choices.push_back({.model = choice.at("model"),
-                                .form = choice.at("form"),
-                                .memory_gib = whole<int>(choice.at("gib")),
-                                .at_least = choice.at("at_least")});
+  need.cpus = read_size(from.at("cpus"));
+  need.gpu.count = from.at("gpu_count").whole<int>();
+  for (const FlatValue& choice : from.at("gpus").list()) {
+    need.gpu.choices.push_back({.model = choice.at("model").text(),
+                                .form = choice.at("form").text(),
+                                .memory_gib = choice.at("gib").whole<int>(),
+                                .at_least = choice.at("at_least").boolean()});
   }
-  need.gpu.count = whole<int>(from.at("gpu_count"));
-  need.cpus = decode_size(from.at("cpus"));
-  need.memory_mib = decode_size(from.at("memory_mib"));
-  need.provider = from.at("provider");
-  need.regions = from.at("regions").get<std::vector<std::string>>();
-  need.zone = from.at("zone");
-  need.instance_type = from.at("type");
   need.markets.clear();
-  for (const Json& name : items_of(from.at("markets"))) {
-    const std::optional<Market> market = market_from(name.get<std::string>());
+  for (const std::string& name : from.at("markets").texts()) {
+    const std::optional<Market> market = market_from(name);
     // Never guessed: it decides what is paid.
-    if (!market) {
-      return Error{.kind = ErrorKind::internal, .message = "no market is called " + name.dump()};
-    }
+    if (!market) { return Error{.kind = ErrorKind::internal, .message = "no market is called " + name}; }
     need.markets.push_back(*market);
   }
-  need.max_price = decode_rate(from.at("max_price"));
-  need.max_price_per_gpu = decode_rate(from.at("max_price_per_gpu"));
+  need.max_price = read_rate(from.at("max_price"));
+  need.max_price_per_gpu = read_rate(from.at("max_price_per_gpu"));
+  need.memory_mib = read_size(from.at("memory_mib"));
+  need.provider = from.at("provider").text();
+  need.regions = from.at("regions").texts();
+  need.instance_type = from.at("type").text();
+  need.zone = from.at("zone").text();
   return need;
 }
 
-Json encode(const CheckpointSpec& spec) {
-  return {{"path", spec.path}, {"store", spec.store},   {"every_ms", spec.every.count()},
-          {"keep", spec.keep}, {"signal", spec.signal}, {"grace_ms", spec.grace.count()}};
-}
-
-CheckpointSpec decode_checkpoint(const Json& from) {
-  return {.path = from.at("path"),
-          .store = from.at("store"),
-          .every = Millis{whole<std::int64_t>(from.at("every_ms"))},
-          .keep = whole<int>(from.at("keep")),
-          .signal = from.at("signal"),
-          .grace = Millis{whole<std::int64_t>(from.at("grace_ms"))}};
-}
-
-Result<Task> decode(const Json& from) {
-  if (whole<int>(from.at("version")) != kVersion) {
+Result<Task> read_task(const FlatValue& from) {
+  if (from.at("version").whole<int>() != kVersion) {
     return Error{
         .kind = ErrorKind::invalid, .message = "a task of another version", .hint = "upgrade this gpubroker"};
   }
   Task task;
-  task.name = from.at("name");
+  const FlatValue budget = from.at("budget_micros");
+  if (!budget.is_null()) { task.budget = Money{budget.whole<std::int64_t>()}; }
+  task.checkpoint = read_checkpoint_spec(from.at("checkpoint"));
+  task.deadline = read_millis(from.at("deadline_ms"));
+  task.envs = from.at("envs").text_map();
+  for (const FlatValue& mount : from.at("file_mounts").list()) {
+    task.file_mounts.push_back({.target = mount.at("target").text(), .source = mount.at("source").text()});
+  }
+  task.labels = from.at("labels").text_map();
+  task.max_restarts = from.at("max_restarts").whole<int>();
+  task.name = from.at("name").text();
   task.needs.clear();
-  for (const Json& item : items_of(from.at("needs"))) {
-    TRY(ResourceNeed need, decode_need(item));
+  for (const FlatValue& item : from.at("needs").list()) {
+    TRY(ResourceNeed need, read_need(item));
     task.needs.push_back(std::move(need));
   }
-  task.ordered = from.at("ordered");
-  task.num_nodes = whole<int>(from.at("num_nodes"));
-  task.workdir = from.at("workdir");
-  task.envs = from.at("envs").get<std::map<std::string, std::string>>();
-  for (const Json& secret : items_of(from.at("secrets"))) {
-    task.secrets.push_back({.name = secret.at("name"), .file = secret.at("file")});
+  task.num_nodes = from.at("num_nodes").whole<int>();
+  task.ordered = from.at("ordered").boolean();
+  task.run = from.at("run").text();
+  for (const FlatValue& secret : from.at("secrets").list()) {
+    task.secrets.push_back({.name = secret.at("name").text(), .file = secret.at("file").text()});
   }
-  for (const Json& mount : items_of(from.at("file_mounts"))) {
-    task.file_mounts.push_back({.target = mount.at("target"), .source = mount.at("source")});
-  }
-  task.labels = from.at("labels").get<std::map<std::string, std::string>>();
-  task.setup = from.at("setup");
-  task.run = from.at("run");
-  task.checkpoint = decode_checkpoint(from.at("checkpoint"));
-  task.stall = optional_ms(from.at("stall_ms"));
-  task.deadline = optional_ms(from.at("deadline_ms"));
-  task.ttl = optional_ms(from.at("ttl_ms"));
-  if (!from.at("budget_micros").is_null()) {
-    task.budget = Money{whole<std::int64_t>(from.at("budget_micros"))};
-  }
-  task.max_restarts = whole<int>(from.at("max_restarts"));
+  task.setup = from.at("setup").text();
+  task.stall = read_millis(from.at("stall_ms"));
+  task.ttl = read_millis(from.at("ttl_ms"));
+  task.workdir = from.at("workdir").text();
   return task;
 }
 
 }  // namespace
 
 std::string encode_task(const Task& task) {
-  Json json = {{"version", kVersion},
-               {"name", task.name},
-               {"needs", Json::array()},
-               {"ordered", task.ordered},
-               {"num_nodes", task.num_nodes},
-               {"workdir", task.workdir},
-               {"envs", task.envs},
-               {"secrets", Json::array()},
-               {"file_mounts", Json::array()},
-               {"labels", task.labels},
-               {"setup", task.setup},
-               {"run", task.run},
-               {"checkpoint", encode(task.checkpoint)},
-               {"stall_ms", ms_or_null(task.stall)},
-               {"deadline_ms", ms_or_null(task.deadline)},
-               {"ttl_ms", ms_or_null(task.ttl)},
-               {"budget_micros", or_null(task.budget, [](const Money& m) { return m.micros; })},
-               {"max_restarts", task.max_restarts}};
-  for (const ResourceNeed& need : task.needs) { json["needs"].push_back(encode(need)); }
-  for (const SecretNeed& secret : task.secrets) {
-    json["secrets"].push_back({{"name", secret.name}, {"file", secret.file}});
-  }
+  std::optional<std::int64_t> budget;
+  if (task.budget) { budget = task.budget->micros; }
+  FlatWriter json;
+  json.open().field("budget_micros", budget);
+  write_checkpoint_spec(json.name("checkpoint"), task.checkpoint);
+  json.field("deadline_ms", task.deadline).field("envs", task.envs).name("file_mounts").open_list();
   for (const FileMount& mount : task.file_mounts) {
-    json["file_mounts"].push_back({{"target", mount.target}, {"source", mount.source}});
+    json.open().field("source", mount.source).field("target", mount.target).close();
   }
-  return dump_json(json);
+  json.close_list()
+      .field("labels", task.labels)
+      .field("max_restarts", task.max_restarts)
+      .field("name", task.name)
+      .name("needs")
+      .open_list();
+  for (const ResourceNeed& need : task.needs) { put(json, need); }
+  json.close_list()
+      .field("num_nodes", task.num_nodes)
+      .field("ordered", task.ordered)
+      .field("run", task.run)
+      .name("secrets")
+      .open_list();
+  for (const SecretNeed& secret : task.secrets) {
+    json.open().field("file", secret.file).field("name", secret.name).close();
+  }
+  json.close_list()
+      .field("setup", task.setup)
+      .field("stall_ms", task.stall)
+      .field("ttl_ms", task.ttl)
+      .field("version", kVersion)
+      .field("workdir", task.workdir)
+      .close();
+  return std::move(json).take();
 }
 
 Result<Task> decode_task(std::string_view json) {
-  return read_json(json, "task", decode);
+  return read_flat(json, "task", read_task);
 }
 
 }  // namespace gpubroker

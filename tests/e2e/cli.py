@@ -3,7 +3,7 @@
 
     cli.py BINARY SOURCE [TEST …]      each test has its own home and its own cloud
 """
-import json, os, pty, re, select, shutil, signal, subprocess, sys, tempfile, threading, time
+import fcntl, json, os, pty, re, select, shutil, signal, struct, subprocess, sys, tempfile, termios, threading, time
 
 binary, source = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 root = tempfile.mkdtemp(prefix="gpubroker-cli-")
@@ -89,6 +89,21 @@ class Terminal:
 
     def expect(self, words, seconds=20):
         until(f"'{words}' on the terminal, which shows:\n{self.text}", lambda: self.read() is not None and words in self.text, seconds)
+
+    def interrupt(self):
+        """As Ctrl-C, which would also throw away what is not read yet."""
+        os.kill(self.pid, signal.SIGINT)
+
+    def is_full(self):
+        """Whether the command hangs in a write because nobody reads."""
+        with open(f"/proc/{self.pid}/syscall") as file:
+            call = file.read().split()[0]
+        waiting = struct.unpack("i", fcntl.ioctl(self.fd, termios.FIONREAD, bytes(4)))[0]
+        return call in ("1", "64") and waiting >= 4095  # write, on x86-64 and on arm64
+
+    def signals_pending(self):
+        with open(f"/proc/{self.pid}/status") as file:
+            return any(int(mask, 16) for mask in re.findall(r"^S[ih][gd]Pnd:\s*(\w+)", file.read(), re.M))
 
     def type(self, text):
         os.write(self.fd, text.encode())
@@ -264,6 +279,29 @@ def test_ctrl_c_detaches_and_attach_comes_back():
     assert "its machines are gone" in done.stderr, done.stderr
     assert w.state(name)["released"], "down came back before the machines were gone"
     assert t.wait() == 1 and "cancelled" in t.text, "attach ends with the workload's exit code"
+
+
+def test_the_first_ctrl_c_says_how_to_come_back_and_the_second_leaves_at_once():
+    w = World("twice")
+    flood = w.file("flood.yaml", "name: flood\nrun: |\n  while true; do echo 'one line of a job that says more than anybody reads'; sleep 0.001; done\n")
+    name = None
+    for words in (["launch", flood, "--yes"], ["attach"]):
+        t = Terminal(w, *words, *([name] if name else []))
+        until(f"{words[0]} to wait for its terminal, which nobody reads", t.is_full)
+        t.interrupt()
+        # It cannot say goodbye, so it does not go: what a person has then is the second one.
+        until("the first signal to be taken", lambda: not t.signals_pending())
+        assert t.is_full() and os.waitpid(t.pid, os.WNOHANG)[0] == 0, "one signal does not cut a command short"
+        t.interrupt()
+        assert t.wait() == 130 and "Come back" not in t.text, t.text[-500:]
+        name = w.json("status")["workloads"][0]["id"]
+        w.wait_for(name, "running")  # nobody's leaving is the workload's end
+    t = Terminal(w, "attach", name)
+    t.expect("one line")
+    t.type("\x03")
+    assert t.wait() == 130 and f"gpubroker attach {name}" in t.text and f"gpubroker down {name}" in t.text, t.text[-500:]
+    assert w.state(name)["phase"] == "running"
+    w.run("down", name, "--yes")
 
 
 def test_a_question_can_be_declined():

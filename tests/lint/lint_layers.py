@@ -105,7 +105,6 @@ def self_test():
         "providers/moon/codec.cpp": '#include "providers/local/scenario.hpp"',
         "core/broker/a.cpp": '#include "providers/local/provider.hpp"',
         "core/agent/a.cpp": "#include <CLI/CLI.hpp>",
-        "core/broker/b.cpp": "#include <rapidjson/document.h>",
         "core/report/a.cpp": "const auto now = std::chrono::system_clock::now();",
         "core/store/a.cpp": 'const char* home = getenv("HOME");',
         "core/wire/a.hpp": '#include "json.hpp"',

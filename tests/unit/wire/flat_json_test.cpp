@@ -138,6 +138,57 @@ TEST_CASE("values are found in any order, and only what they are") {
   CHECK_FALSE(read([](const FlatValue& root) { (void)root.at("c").list()[0].whole<int>(); }).ok());
 }
 
+TEST_CASE("each byte at each place of a text is read and written as the tree's library does") {
+  for (int byte = 0; byte < 256; ++byte) {
+    for (std::size_t at = 0; at < 18; ++at) {  // before, in and behind two pieces of eight
+      std::string text(18, 'x');
+      text[at] = static_cast<char>(byte);
+      CAPTURE(byte);
+      CAPTURE(at);
+      const std::string raw = "\"" + text + "\"";
+      CHECK(is_read(raw) == Json::accept(raw));
+      FlatWriter writer;
+      writer.text(text);
+      const std::string json = std::move(writer).take();
+      CHECK(json == dump_json(Json(text)));
+      const Result<std::string> back =
+          read_flat(json, "test", [](const FlatValue& root) -> Result<std::string> { return root.text(); });
+      REQUIRE(back.ok());
+      CHECK(back.value() == Json::parse(json).get<std::string>());
+    }
+  }
+}
+
+TEST_CASE("a text may end anywhere") {
+  const std::string whole =
+      R"({"name" : [ 1 , -2.5e1 , "a\u00e4\"b" , true , false , null , { } ] , "ä" : "" })";
+  REQUIRE(is_read(whole));
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    CAPTURE(length);
+    // On the heap and of just that length: what reads on is seen by the sanitizer.
+    const std::vector<char> part(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length));
+    CHECK_FALSE(is_read({part.data(), part.size()}));
+  }
+}
+
+TEST_CASE("names are found whatever they are written like, and no item of a list is taken for one") {
+  const std::string text =
+      R"({"a\u0062":1,"":2,"list":["x",3],"texts":["p","q\n"],"map":{"k":"1","l":"2","k":"3"}})";
+  const Result<Ok> read = read_flat(text, "test", [](const FlatValue& root) -> Result<Ok> {
+    CHECK(root.at("ab").whole<int>() == 1);
+    CHECK(root.at("").whole<int>() == 2);
+    CHECK(root.at("texts").texts() == std::vector<std::string>{"p", "q\n"});
+    // As the tree does: the last of two members of one name.
+    CHECK(root.at("map").text_map() == std::map<std::string, std::string>{{"k", "3"}, {"l", "2"}});
+    return Ok{};
+  });
+  CHECK(read.ok());
+  CHECK_FALSE(read_flat(text, "test", [](const FlatValue& root) -> Result<Ok> {
+                (void)root.at("list").at("x").whole<int>();
+                return Ok{};
+              }).ok());
+}
+
 TEST_CASE("text that is not plain is written as the other writer does") {
   for (const std::string text :
        {"plain", "", "quo\"te", "back\\slash", "tab\t", "nul\x01", "\x1f\x7f", "ä€😀", "bad\xff", "\xc3"}) {
