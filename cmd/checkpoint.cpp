@@ -47,9 +47,9 @@ Json manifest_json(const Manifest& manifest, bool with_files) {
 }
 
 /// ls, show and verify: each checkpoint, with what is asked about it.
-class Listing {
+class Lister {
  public:
-  Listing(const CheckpointOptions& options, Context& context)
+  Lister(const CheckpointOptions& options, Context& context)
       : options_(options),
         context_(context),
         table_(options.verb == "show"
@@ -116,7 +116,7 @@ Result<int> list_checkpoints(const CheckpointOptions& options, const WorkloadSta
   TRY(const OpenStore open, open_store(state, context));
   std::vector<std::string> damaged;
   TRY(const std::vector<Manifest> all, open.store->list(&damaged));
-  Listing listing(options, context);
+  Lister listing(options, context);
   bool found = options.id.empty();
   for (const std::string& id : damaged) {
     if (!options.id.empty() && id != options.id) { continue; }

@@ -105,7 +105,7 @@ class Planner {
     if (is_due(attempt, name)) { act(attempt, name); }
   }
 
-  [[nodiscard]] const Listing* listing_of(const Attempt& attempt) const {
+  [[nodiscard]] const MachineList* listing_of(const Attempt& attempt) const {
     const auto at = world_.listings.find(attempt.offer.key.provider);
     return at == world_.listings.end() || !at->second.known ? nullptr : &at->second;
   }
@@ -121,7 +121,7 @@ class Planner {
       }
     }
     const Pending create = progress_of(attempt, "create");
-    const Listing* const listing = listing_of(attempt);
+    const MachineList* const listing = listing_of(attempt);
     if (create.maybe_applied && !create.outstanding && listing != nullptr &&
         listing->started_seq >= create.seq && listing->at >= *attempt.over_at + kLateAnswer) {
       record(AttemptRecord{.what = AttemptRecord::What::resolved, .attempt = attempt.number, .refusal = {}});
@@ -131,7 +131,7 @@ class Planner {
   /// Ends what lives, again if a list that is newer than the last answer still shows it.
   void end_machines(const Attempt& attempt) {
     const Pending end = progress_of(attempt, "end");
-    const Listing* const listing = listing_of(attempt);
+    const MachineList* const listing = listing_of(attempt);
     const bool wanted = std::any_of(attempt.nodes.begin(), attempt.nodes.end(), [&](const auto& entry) {
       const NodeRecord& node = entry.second;
       if (node.view.state == NodeState::ended) { return false; }

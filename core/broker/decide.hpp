@@ -11,7 +11,7 @@
 namespace gpubroker {
 
 /// One answer of a provider's list.
-struct Listing {
+struct MachineList {
   bool known = false;            // a list has succeeded at all
   std::int64_t started_seq = 0;  // the journal's last seq when the list was asked for
   Instant at = {};               // when it was asked for
@@ -30,7 +30,7 @@ struct AgentSight {
 
 /// What was observed, as it stands now.
 struct World {
-  std::map<std::string, Listing> listings = {};  // by provider
+  std::map<std::string, MachineList> listings = {};  // by provider
   std::map<NodeId, AgentSight> agents = {};
   bool offers_known = false;  // offers have been asked for and answered
 };

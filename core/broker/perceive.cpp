@@ -5,13 +5,13 @@
 namespace gpubroker {
 namespace {
 
-const Listing* find_listing(const World& world, const std::string& provider) {
+const MachineList* find_listing(const World& world, const std::string& provider) {
   const auto at = world.listings.find(provider);
   return at == world.listings.end() || !at->second.known ? nullptr : &at->second;
 }
 
 /// Machines that the list shows new or changed, and those that it no longer shows.
-void perceive_nodes(const Attempt& attempt, const Listing& listing, std::vector<RecordBody>& seen) {
+void perceive_nodes(const Attempt& attempt, const MachineList& listing, std::vector<RecordBody>& seen) {
   const auto of_token = listing.nodes.find(attempt.token);
   if (of_token != listing.nodes.end()) {
     for (const auto& [id, view] : of_token->second) {
@@ -81,7 +81,7 @@ std::vector<RecordBody> perceive(const WorkloadState& state, const World& world,
   std::vector<RecordBody> seen;
   for (const Attempt& attempt : state.attempts) {
     // Also of attempts that are long over: a machine whose booking was answered too late appears there.
-    if (const Listing* const listing = find_listing(world, attempt.offer.key.provider)) {
+    if (const MachineList* const listing = find_listing(world, attempt.offer.key.provider)) {
       perceive_nodes(attempt, *listing, seen);
     }
     if (!attempt.is_over()) { perceive_agents(attempt, world, limits, seen); }

@@ -453,13 +453,13 @@ struct Supervisor::Impl {
                 {{"provider", name}, {"message", nodes.error().message}});
       return;
     }
-    Listing listing{.known = true, .started_seq = seq, .at = asked_at};
+    MachineList listing{.known = true, .started_seq = seq, .at = asked_at};
     adopt_late(nodes.value());
     for (NodeView& view : nodes.value()) {
       NodeView& listed = listing.nodes[view.token][view.id];
       listed = std::move(view);
     }
-    const Listing& before = world.listings[name];
+    const MachineList& before = world.listings[name];
     for (const auto& [id, state] : states) {
       for (const Attempt& attempt : state.attempts) {
         if (attempt.offer.key.provider == name && needs_release(attempt) &&
@@ -472,7 +472,7 @@ struct Supervisor::Impl {
   }
 
   /// Whether the list says of this attempt's machines anything that the last one did not, or is waited for.
-  static bool is_news(const Attempt& attempt, const Listing& listing, const Listing& before) {
+  static bool is_news(const Attempt& attempt, const MachineList& listing, const MachineList& before) {
     if (attempt.is_over() || !before.known || before.started_seq < listing.started_seq) { return true; }
     const auto now = listing.nodes.find(attempt.token);
     const auto then = before.nodes.find(attempt.token);

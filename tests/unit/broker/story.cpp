@@ -74,7 +74,7 @@ void Story::tell(RecordBody body) {
 }
 
 void Story::see() {
-  Listing listing{.known = true, .started_seq = seq_, .at = now, .nodes = {}};
+  MachineList listing{.known = true, .started_seq = seq_, .at = now, .nodes = {}};
   for (const NodeView& view : machines) { listing.nodes[view.token][view.id] = view; }
   world.listings["cloud"] = std::move(listing);
   settle();
