@@ -17,15 +17,10 @@ constexpr std::size_t kMany = 500;  // rows, from which on signals are read at o
 Result<std::vector<OfferRow>> read_rows(Reader& reader, const std::vector<Candidate>& candidates,
                                         Instant now) {
   if (candidates.size() > kMany) { TRY([[maybe_unused]] const Ok loaded, reader.preload_signals()); }
-  // In the order of the file: neighbours share a page.
-  std::vector<std::size_t> order(candidates.size());
-  for (std::size_t i = 0; i < order.size(); ++i) { order[i] = i; }
-  std::sort(order.begin(), order.end(),
-            [&candidates](std::size_t a, std::size_t b) { return candidates[a].id < candidates[b].id; });
-  std::vector<OfferRow> rows(candidates.size());
-  for (const std::size_t at : order) {
-    TRY(OfferRow row, reader.offer(candidates[at].id, now));
-    rows[at] = std::move(row);
+  std::vector<OfferRow> rows;
+  rows.reserve(candidates.size());
+  for (const Candidate& candidate : candidates) {
+    TRY([[maybe_unused]] const Ok read, reader.read_offer(candidate.id, now, rows.emplace_back()));
   }
   return rows;
 }

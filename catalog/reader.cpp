@@ -60,13 +60,14 @@ Result<const std::string*> Reader::source(std::int64_t id) {
   return static_cast<const std::string*>(&sources_.emplace(id, query->text(0)).first->second);
 }
 
-Result<Instant> Reader::fetched(std::int64_t source, const std::string& region) {
-  const auto known = fetched_.find({source, region});
+Result<Instant> Reader::fetched(std::int64_t source, std::int64_t place_id) {
+  const auto known = fetched_.find({source, place_id});
   if (known != fetched_.end()) { return known->second; }
+  TRY(const PlaceNames* names, place(place_id));
   TRY(const StatementLoan query, db_->take("SELECT at_ms FROM fetched WHERE source_id = ? AND region = ?"));
-  TRY(const bool found, query->bind(source).bind(std::string_view(region)).step());
+  TRY(const bool found, query->bind(source).bind(std::string_view(names->region)).step());
   const Instant at = found ? Instant{query->integer(0)} : Instant{};
-  fetched_.emplace(std::pair{source, region}, at);
+  fetched_.emplace(std::pair{source, place_id}, at);
   return at;
 }
 
@@ -194,8 +195,13 @@ Status Reader::add_signals(OfferRow& row, std::int64_t place_id, std::int64_t ty
   return Ok{};
 }
 
-Result<OfferRow> Reader::offer(std::int64_t id, Instant now) {
-  TRY(const StatementLoan query, db_->take(kOfferRow));
+Status Reader::read_offer(std::int64_t id, Instant now, OfferRow& to) {
+  if (!offer_) {
+    TRY(StatementLoan loan, db_->take(kOfferRow));
+    offer_ = std::move(loan);
+  }
+  offer_->rewind();
+  Statement* const query = offer_.get();
   TRY(const bool found, query->bind(id).step());
   if (!found) { return missing_row(*db_, "an offer"); }
   TRY(const MachineRow* machine, this->machine(query->integer(0)));
@@ -203,8 +209,11 @@ Result<OfferRow> Reader::offer(std::int64_t id, Instant now) {
   TRY(const std::string* told_by, name(query->integer(6)));
   TRY(const std::string* availability_basis, name(query->integer(9)));
   TRY(const std::string* feed, source(source_of(id)));
-  TRY(const Instant fetched, this->fetched(source_of(id), place->region));
-  OfferRow row{.model = machine->model, .feed = *feed, .price_since = {query->integer(4)}};
+  TRY(const Instant fetched, this->fetched(source_of(id), query->integer(1)));
+  OfferRow& row = to;
+  row.model = machine->model;
+  row.feed = *feed;
+  row.price_since = {query->integer(4)};
   Listing& listing = row.listing;
   Offer& offer = listing.offer;
   offer.key = {.provider = place->provider,
@@ -248,7 +257,7 @@ Result<OfferRow> Reader::offer(std::int64_t id, Instant now) {
       chances_.emplace(offer.key, row.chance_percent);
     }
   }
-  return row;
+  return Ok{};
 }
 
 }  // namespace gpubroker

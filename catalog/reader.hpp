@@ -43,10 +43,10 @@ class Reader {
   Result<const GpuModel*> model(std::int64_t id);
   Result<const std::string*> source(std::int64_t id);
   /// When the region was told last by that source.
-  Result<Instant> fetched(std::int64_t source, const std::string& region);
+  Result<Instant> fetched(std::int64_t source, std::int64_t place);
 
-  /// The row of table offer with this id, all that is known of it.
-  Result<OfferRow> offer(std::int64_t id, Instant now);
+  /// All that is known of the row of table offer with this id, into a row that is empty.
+  Status read_offer(std::int64_t id, Instant now, OfferRow& to);
   /// Signals are read at once instead of one by one: worth it for many rows.
   Status preload_signals();
 
@@ -70,7 +70,8 @@ class Reader {
   std::unordered_map<std::int64_t, MachineRow> machines_ = {};
   std::unordered_map<std::int64_t, const GpuModel*> models_ = {};
   std::unordered_map<std::int64_t, std::string> sources_ = {};
-  std::map<std::pair<std::int64_t, std::string>, Instant> fetched_ = {};
+  std::map<std::pair<std::int64_t, std::int64_t>, Instant> fetched_ = {};  // by source and place
+  StatementLoan offer_ = {};
   std::map<std::pair<std::int64_t, std::int64_t>, Signals> signals_ = {};
   std::map<OfferKey, int> chances_ = {};
   bool has_all_signals_ = false;

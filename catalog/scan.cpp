@@ -163,7 +163,8 @@ class Scan {
       place = places_.emplace(candidate.place, is_wanted_place(query_, *names)).first;
     }
     if (!place->second || !needs_row_) { return place->second; }
-    TRY(const OfferRow row, reader_.offer(candidate.id, now_));
+    OfferRow row;
+    TRY([[maybe_unused]] const Ok read, reader_.read_offer(candidate.id, now_, row));
     return is_wanted_row(query_, row);
   }
 
