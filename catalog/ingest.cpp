@@ -282,7 +282,11 @@ class Ingest {
     }
     std::optional<Verdict> verdict = judge_listing(listing, *row.gpu, facts, now_);
     if (!verdict) {
-      if (facts.doubted_price) { ++report_.released; }
+      if (facts.doubted_price) {
+        // Believed because it was told twice, or because it is what it was before?
+        facts.doubted_price.reset();
+        if (judge_listing(listing, *row.gpu, facts, now_)) { ++report_.released; }
+      }
       const bool is_asked_at_once = listing.offer.key.market == Market::on_demand && has_spot_;
       if (is_asked_at_once && listing.offer.price.micros_per_hour > 0) {
         on_demand_.add(row.key, row.region, listing.variant, listing.offer.price);
