@@ -68,8 +68,10 @@ class Medians {
     for (auto& group : models_) { model_medians_[group.first] = median(group.second, kOffersForMedian); }
   }
   void tell(const Incoming& row, GateFacts& facts) const {
-    const auto type = type_medians_.find(group_of(row));
-    if (type != type_medians_.end()) { facts.neighbours = type->second; }
+    if (row.key.market == static_cast<std::int64_t>(Market::on_demand)) {
+      const auto type = type_medians_.find(group_of(row));
+      if (type != type_medians_.end()) { facts.neighbours = type->second; }
+    }
     const auto model = model_medians_.find(row.key.model);
     if (model != model_medians_.end()) { facts.model_per_gpu = model->second; }
   }
@@ -88,12 +90,21 @@ class Medians {
 class OnDemand {
  public:
   void add(const SeriesKey& key, std::int64_t region, const std::string& variant, Rate price) {
-    const auto [at, fresh] = prices_[key_of(key, region)].emplace(variant, price);
-    if (!fresh) { at->second = std::min(at->second, price); }
+    if (variant.empty()) {
+      const auto [at, fresh] = prices_.emplace(key_of(key, region), price);
+      if (!fresh) { at->second = std::min(at->second, price); }
+    } else {
+      asks_[key_of(key, region)].insert_or_assign(variant, price);
+    }
   }
   [[nodiscard]] std::optional<Rate> find(const Incoming& row) const {
-    const auto place = prices_.find(key_of(row.key, row.region));
-    if (place == prices_.end()) { return std::nullopt; }
+    const SeriesKey key = key_of(row.key, row.region);
+    if (row.listing->variant.empty()) {
+      const auto at = prices_.find(key);
+      return at == prices_.end() ? std::nullopt : std::optional(at->second);
+    }
+    const auto place = asks_.find(key);
+    if (place == asks_.end()) { return std::nullopt; }
     const auto at = place->second.find(row.listing->variant);
     return at == place->second.end() ? std::nullopt : std::optional(at->second);
   }
@@ -102,7 +113,8 @@ class OnDemand {
   static SeriesKey key_of(const SeriesKey& key, std::int64_t region) {
     return {.place = region, .type = key.type, .model = key.model, .count = key.count};
   }
-  std::unordered_map<SeriesKey, std::map<std::string, Rate>, SeriesHash> prices_ = {};
+  std::unordered_map<SeriesKey, Rate, SeriesHash> prices_ = {};
+  std::unordered_map<SeriesKey, std::map<std::string, Rate>, SeriesHash> asks_ = {};  // by variant
 };
 
 /// A row that was kept back at the last visit.
@@ -251,7 +263,8 @@ class Ingest {
     const Listing& listing = *row.listing;
     GateFacts facts;
     medians_.tell(row, facts);
-    facts.good_price = shelf.price_before(row);
+    const Shelf::Spot spot = shelf.find(row);
+    facts.good_price = shelf.price_before(spot);
     if (facts.good_price) { facts.good_at = last_fetched(listing.offer.key.region); }
     const bool is_spot = listing.offer.key.market == Market::spot;
     if (is_spot) { facts.on_demand = on_demand_.find(row); }
@@ -269,15 +282,19 @@ class Ingest {
     }
     std::optional<Verdict> verdict = judge_listing(listing, *row.gpu, facts, now_);
     if (!verdict) {
-      if (facts.doubted_price) { ++report_.released; }
+      if (facts.doubted_price) {
+        // Believed because it was told twice, or because it is what it was before?
+        facts.doubted_price.reset();
+        if (judge_listing(listing, *row.gpu, facts, now_)) { ++report_.released; }
+      }
       const bool is_asked_at_once = listing.offer.key.market == Market::on_demand && has_spot_;
       if (is_asked_at_once && listing.offer.price.micros_per_hour > 0) {
         on_demand_.add(row.key, row.region, listing.variant, listing.offer.price);
       }
-      shelf.put(row, now_);
+      shelf.put(row, spot, now_);
       return;
     }
-    shelf.doubt(row);
+    shelf.doubt(spot);
     good_[index] = {facts.good_price.value_or(Rate{}), facts.good_at};
     kept_back_.push_back({.row = index, .verdict = std::move(*verdict)});
   }

@@ -56,23 +56,32 @@ Place Places::keep(std::int64_t id, std::string_view provider, std::string_view 
 }
 
 Result<Place> Places::find(const std::string& provider, const std::string& region, const std::string& zone) {
+  if (region != region_ || provider != provider_) {
+    provider_ = provider;
+    region_ = region;
+    zones_.clear();
+  }
+  for (const auto& [name, place] : zones_) {
+    if (name == zone) { return place; }
+  }
+  TRY(const Place place, find_or_make(provider, region, zone));
+  zones_.emplace_back(zone, place);
+  return place;
+}
+
+Result<Place> Places::find_or_make(const std::string& provider, const std::string& region,
+                                   const std::string& zone) {
   std::string key = provider;
   key += kBetween;
   key += region;
   key += kBetween;
   key += zone;
-  if (key == key_) { return last_; }
   const auto known = places_.find(key);
-  if (known != places_.end()) {
-    last_ = known->second;
-  } else {
-    TRY(const StatementLoan insert,
-        db_->take("INSERT INTO place (id, provider, region, zone) VALUES (?, ?, ?, ?)"));
-    TRY([[maybe_unused]] const Ok done, insert->bind(next_).bind(provider).bind(region).bind(zone).finish());
-    last_ = keep(next_++, provider, region, zone);
-  }
-  key_ = std::move(key);
-  return last_;
+  if (known != places_.end()) { return known->second; }
+  TRY(const StatementLoan insert,
+      db_->take("INSERT INTO place (id, provider, region, zone) VALUES (?, ?, ?, ?)"));
+  TRY([[maybe_unused]] const Ok done, insert->bind(next_).bind(provider).bind(region).bind(zone).finish());
+  return keep(next_++, provider, region, zone);
 }
 
 std::string_view Places::region_name(std::int64_t place) const {

@@ -47,6 +47,7 @@ class Places {
 
  private:
   explicit Places(CatalogDb& db) : db_(&db) {}
+  Result<Place> find_or_make(const std::string& provider, const std::string& region, const std::string& zone);
   Place keep(std::int64_t id, std::string_view provider, std::string_view region, std::string_view zone);
 
   struct Known {
@@ -58,8 +59,10 @@ class Places {
   TextMap<std::int64_t> regions_ = {};
   std::unordered_map<std::int64_t, Known> known_ = {};
   std::int64_t next_ = 1;
-  std::string key_ = {};  // of the last one that was asked for: rows of one place come together
-  Place last_ = {};
+  // Of the region that was asked for last: rows of one region come together.
+  std::string provider_ = {};
+  std::string region_ = {};
+  std::vector<std::pair<std::string, Place>> zones_ = {};
 };
 
 }  // namespace gpubroker

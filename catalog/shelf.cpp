@@ -11,6 +11,13 @@ namespace {
 
 constexpr std::int64_t kLast = kRowsPerSource - 1;
 
+constexpr const char* kIntoOffer =
+    " INTO offer (id, series_id, machine_id, place_id, market, model_id, gpu_count, price_micros, since_ms, "
+    "basis, "
+    "told_by_id, availability_kind, availability_value, availability_basis_id, variant, parts, "
+    "window_from_ms, "
+    "window_until_ms, learnt_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
 void bind_or_null(Statement& statement, std::int64_t value) {
   if (value == 0) {
     statement.bind_null();
@@ -167,18 +174,26 @@ Status Shelf::load_offers(const std::function<bool(std::int64_t)>& is_told) {
   }
 }
 
-std::size_t Shelf::find_slot(const Incoming& row) const {
-  const auto at = by_key_.find(row.key);
-  if (at == by_key_.end()) { return kNone; }
-  std::size_t slot = series_[at->second].first;
-  while (slot != kNone && slots_[slot].variant != row.listing->variant) { slot = slots_[slot].next; }
+std::size_t Shelf::find_slot(std::size_t series, const std::string& variant) const {
+  std::size_t slot = series_[series].first;
+  while (slot != kNone && slots_[slot].variant != variant) { slot = slots_[slot].next; }
   return slot;
 }
 
-std::optional<Rate> Shelf::price_before(const Incoming& row) const {
-  const std::size_t slot = find_slot(row);
-  if (slot == kNone || !slots_[slot].was_there || slots_[slot].price_was == 0) { return std::nullopt; }
-  return Rate{slots_[slot].price_was};
+Shelf::Spot Shelf::find(const Incoming& row) {
+  const auto [at, is_fresh] = by_key_.emplace(row.key, series_.size());
+  if (is_fresh) {
+    series_.push_back({.key = row.key, .is_fresh = true});
+    return {.series = at->second, .slot = kNone};
+  }
+  return {.series = at->second, .slot = find_slot(at->second, row.listing->variant)};
+}
+
+std::optional<Rate> Shelf::price_before(const Spot& spot) const {
+  if (spot.slot == kNone || !slots_[spot.slot].was_there || slots_[spot.slot].price_was == 0) {
+    return std::nullopt;
+  }
+  return Rate{slots_[spot.slot].price_was};
 }
 
 void Shelf::each_kept_on_demand(
@@ -226,16 +241,11 @@ bool Shelf::fill(Slot& slot, const Incoming& row, std::int64_t machine) {
   return differs;
 }
 
-void Shelf::put(const Incoming& row, Instant now) {
-  const auto [at, is_fresh] = by_key_.emplace(row.key, series_.size());
-  if (is_fresh) { series_.push_back({.id = next_series_++, .key = row.key, .is_fresh = true}); }
-  Series& series = series_[at->second];
-  std::size_t found = series.first;
-  while (found != kNone && slots_[found].variant != row.listing->variant) { found = slots_[found].next; }
+void Shelf::put(const Incoming& row, Spot spot, Instant now) {
+  Series& series = series_[spot.series];
   const std::int64_t machine = machine_id(row.machine);
-  if (found == kNone) {
-    Slot slot{.id = next_offer_++,
-              .series = at->second,
+  if (spot.slot == kNone) {
+    Slot slot{.series = spot.series,
               .since = now.ms,
               .variant = row.listing->variant,
               .next = series.first,
@@ -246,7 +256,7 @@ void Shelf::put(const Incoming& row, Instant now) {
     slots_.push_back(std::move(slot));
     return;
   }
-  Slot& slot = slots_[found];
+  Slot& slot = slots_[spot.slot];
   if (slot.fate != Fate::missing) {
     ++twice_;
     if (slot.price <= row.listing->offer.price.micros_per_hour) { return; }
@@ -257,11 +267,6 @@ void Shelf::put(const Incoming& row, Instant now) {
     slot.fate = differs ? Fate::changed : Fate::same;
   }
   series.is_touched = series.is_touched || differs;
-}
-
-void Shelf::doubt(const Incoming& row) {
-  const auto at = by_key_.find(row.key);
-  if (at != by_key_.end()) { series_[at->second].is_doubted = true; }
 }
 
 Shelf::Counts Shelf::counts() const {
@@ -295,17 +300,14 @@ Status Shelf::write(Instant now) {
   for (const Slot& slot : slots_) {
     if (slot.fate == Fate::missing) { series_[slot.series].is_touched = true; }
   }
-  for (const Series& series : series_) {
-    if (!series.is_touched) { continue; }
-    if (series.is_fresh) { TRY([[maybe_unused]] const Ok done, write_series(series, now)); }
-    TRY([[maybe_unused]] const Ok changed, write_change(series, now));
+  TRY([[maybe_unused]] const Ok series, write_series(now));
+  for (const Series& one : series_) {
+    if (!one.is_touched) { continue; }
+    TRY([[maybe_unused]] const Ok changed, write_change(one, now));
   }
   TRY([[maybe_unused]] const Ok dropped, drop_offers());
-  for (const Slot& slot : slots_) {
-    if (slot.fate != Fate::fresh && slot.fate != Fate::changed) { continue; }
-    TRY([[maybe_unused]] const Ok done, write_offer(slot));
-  }
-  return Ok{};
+  TRY([[maybe_unused]] const Ok changed, write_changed_offers());
+  return write_fresh_offers();
 }
 
 Status Shelf::write_machines() {
@@ -319,39 +321,73 @@ Status Shelf::write_machines() {
     insert->bind(id);
     for (const std::int64_t fact : facts) { insert->bind(fact); }
     TRY([[maybe_unused]] const Ok done, insert->finish());
-    insert->reset();
+    insert->rewind();
   }
   return Ok{};
 }
 
-Status Shelf::write_series(const Series& series, Instant now) {
+/// Those that are new get their numbers here: one that nothing of was believed leaves no gap.
+Status Shelf::write_series(Instant now) {
   TRY(const StatementLoan insert,
       db_->take(
           "INSERT INTO series (id, place_id, instance_type_id, market, model_id, gpu_count, first_at_ms, "
           "first_price_micros) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
-  const SeriesKey& key = series.key;
-  insert->bind(series.id).bind(key.place).bind(key.type).bind(key.market).bind(key.model).bind(key.count);
-  return insert->bind(now.ms).bind(state_of(series, /*before=*/false).price.value_or(0)).finish();
+  for (Series& series : series_) {
+    if (!series.is_fresh || !series.is_touched) { continue; }
+    series.id = next_series_++;
+    const SeriesKey& key = series.key;
+    insert->bind(series.id).bind(key.place).bind(key.type).bind(key.market).bind(key.model).bind(key.count);
+    insert->bind(now.ms).bind(state_of(series, /*before=*/false).price.value_or(0));
+    TRY([[maybe_unused]] const Ok done, insert->finish());
+    insert->rewind();
+  }
+  return Ok{};
 }
 
-Status Shelf::write_offer(const Slot& slot) {
-  TRY(const StatementLoan put,
-      db_->take(
-          "INSERT OR REPLACE INTO offer (id, series_id, machine_id, place_id, market, model_id, gpu_count, "
-          "price_micros, since_ms, basis, told_by_id, availability_kind, availability_value, "
-          "availability_basis_id, variant, parts, window_from_ms, window_until_ms, learnt_at_ms) VALUES (?, "
-          "?, ?, "
-          "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+void Shelf::bind_offer(Statement& put, const Slot& slot) const {
   const Series& series = series_[slot.series];
   const SeriesKey& key = series.key;
-  put->bind(slot.id).bind(series.id).bind(slot.machine).bind(key.place).bind(key.market).bind(key.model);
-  put->bind(key.count).bind(slot.price).bind(slot.since).bind(slot.basis).bind(slot.told_by);
-  put->bind(slot.availability_kind).bind(slot.availability_value).bind(slot.availability_basis);
-  put->bind(std::string_view(slot.variant)).bind(std::string_view(slot.parts));
-  bind_or_null(*put, slot.window_from);
-  bind_or_null(*put, slot.window_until);
-  bind_or_null(*put, slot.learnt);
-  return put->finish();
+  put.bind(slot.id).bind(series.id).bind(slot.machine).bind(key.place).bind(key.market).bind(key.model);
+  put.bind(key.count).bind(slot.price).bind(slot.since).bind(slot.basis).bind(slot.told_by);
+  put.bind(slot.availability_kind).bind(slot.availability_value).bind(slot.availability_basis);
+  put.bind_in_place(slot.variant).bind_in_place(slot.parts);
+  bind_or_null(put, slot.window_from);
+  bind_or_null(put, slot.window_until);
+  bind_or_null(put, slot.learnt);
+}
+
+Status Shelf::write_changed_offers() {
+  TRY(const StatementLoan put, db_->take("INSERT OR REPLACE" + std::string(kIntoOffer)));
+  for (const Slot& slot : slots_) {
+    if (slot.fate != Fate::changed) { continue; }
+    bind_offer(*put, slot);
+    TRY([[maybe_unused]] const Ok done, put->finish());
+    put->rewind();
+  }
+  return Ok{};
+}
+
+/// In the order of the index: each of its pages is visited once, and later readers find what belongs together
+/// together.
+Status Shelf::write_fresh_offers() {
+  std::vector<std::size_t> fresh;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].fate == Fate::fresh) { fresh.push_back(i); }
+  }
+  std::sort(fresh.begin(), fresh.end(), [this](std::size_t a, std::size_t b) {
+    const SeriesKey& left = series_[slots_[a].series].key;
+    const SeriesKey& right = series_[slots_[b].series].key;
+    return std::tie(left.model, left.count, slots_[a].price, a) <
+           std::tie(right.model, right.count, slots_[b].price, b);
+  });
+  TRY(const StatementLoan put, db_->take("INSERT" + std::string(kIntoOffer)));
+  for (const std::size_t i : fresh) {
+    slots_[i].id = next_offer_++;
+    bind_offer(*put, slots_[i]);
+    TRY([[maybe_unused]] const Ok done, put->finish());
+    put->rewind();
+  }
+  return Ok{};
 }
 
 Status Shelf::drop_offers() {

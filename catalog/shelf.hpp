@@ -27,16 +27,22 @@ class Shelf {
   static Result<Shelf> load(CatalogDb& db, std::int64_t source,
                             const std::function<bool(std::int64_t)>& is_told);
 
+  /// Where a row belongs. Good until the next load.
+  struct Spot {
+    std::size_t series = 0;
+    std::size_t slot = 0;
+  };
+  Spot find(const Incoming& row);
   /// The price of this very offer as it was, if it was there.
-  [[nodiscard]] std::optional<Rate> price_before(const Incoming& row) const;
+  [[nodiscard]] std::optional<Rate> price_before(const Spot& spot) const;
   /// Calls for every on-demand offer that the harvest leaves as it was.
   void each_kept_on_demand(
       const std::function<void(const SeriesKey&, const std::string& variant, Rate)>& visit) const;
 
   /// Puts a believed row where it belongs.
-  void put(const Incoming& row, Instant now);
-  /// Says that a row of this key was told and not believed: that it is missing does not mean that it is gone.
-  void doubt(const Incoming& row);
+  void put(const Incoming& row, Spot spot, Instant now);
+  /// Says that a row was told and not believed: that it is missing does not mean that it is gone.
+  void doubt(const Spot& spot) { series_[spot.series].is_doubted = true; }
 
   [[nodiscard]] Counts counts() const;
   /// Writes what differs: rows, history.
@@ -89,13 +95,15 @@ class Shelf {
   Status load_machines();
   Status load_series();
   Status load_offers(const std::function<bool(std::int64_t)>& is_told);
-  [[nodiscard]] std::size_t find_slot(const Incoming& row) const;
+  [[nodiscard]] std::size_t find_slot(std::size_t series, const std::string& variant) const;
   std::int64_t machine_id(const MachineFacts& facts);
   static bool fill(Slot& slot, const Incoming& row, std::int64_t machine);
 
   Status write_machines();
-  Status write_series(const Series& series, Instant now);
-  Status write_offer(const Slot& slot);
+  Status write_series(Instant now);
+  Status write_fresh_offers();
+  Status write_changed_offers();
+  void bind_offer(Statement& put, const Slot& slot) const;
   Status drop_offers();
   Status write_change(const Series& series, Instant now);
   [[nodiscard]] State state_of(const Series& series, bool before) const;

@@ -94,6 +94,13 @@ Statement& Statement::bind(std::string_view value) {
   return *this;
 }
 
+Statement& Statement::bind_in_place(std::string_view value) {
+  // An empty view may point nowhere, which SQLite takes for NULL.
+  sqlite3_bind_text64(handle_.get(), next_++, value.empty() ? "" : value.data(), value.size(), nullptr,
+                      SQLITE_UTF8);
+  return *this;
+}
+
 Statement& Statement::bind_null() {
   sqlite3_bind_null(handle_.get(), next_++);
   return *this;
@@ -117,6 +124,11 @@ Status Statement::finish() {
 void Statement::reset() {
   sqlite3_reset(handle_.get());
   sqlite3_clear_bindings(handle_.get());
+  next_ = 1;
+}
+
+void Statement::rewind() {
+  sqlite3_reset(handle_.get());
   next_ = 1;
 }
 

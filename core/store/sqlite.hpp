@@ -28,12 +28,16 @@ class Statement {
   Statement& bind(std::int64_t value);
   Statement& bind(std::string_view value);
   Statement& bind_null();
+  /// As bind, of bytes that stay where they are until the statement is stepped: nothing is copied.
+  Statement& bind_in_place(std::string_view value);
 
   /// True: a row is there. False: done.
   Result<bool> step();
   /// Steps to the end; rows are not wanted.
   Status finish();
   void reset();
+  /// To be bound anew from 1 and run again. Quicker than reset: what is not bound anew keeps its value.
+  void rewind();
 
   [[nodiscard]] std::int64_t integer(int column) const;
   [[nodiscard]] std::string text(int column) const;

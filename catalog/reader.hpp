@@ -1,0 +1,82 @@
+#pragma once
+// Reads rows of the catalog as values: what a row refers to is read once and kept.
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "catalog/query.hpp"
+
+namespace gpubroker {
+
+struct PlaceNames {
+  std::string provider = {};
+  std::string region = {};
+  std::string zone = {};
+};
+
+/// A row of table machine with its names.
+struct MachineRow {
+  std::string instance_type = {};
+  std::int64_t instance_type_id = 0;
+  std::string gpu_text = {};
+  const GpuModel* model = nullptr;
+  std::string arch = {};
+  std::string seller = {};
+  int gpu_count = 0;
+  int vcpus = 0;
+  std::int64_t memory_mib = 0;
+  std::int64_t disk_gib = 0;
+  Fabric fabric = Fabric::unknown;
+  int fabric_gbps = 0;
+  int nvlink_domain = 0;
+  BillingRule billing = {};
+};
+
+class Reader {
+ public:
+  explicit Reader(CatalogDb& db) : db_(&db) {}
+
+  Result<const PlaceNames*> place(std::int64_t id);
+  Result<const std::string*> name(std::int64_t id);
+  Result<const MachineRow*> machine(std::int64_t id);
+  Result<const GpuModel*> model(std::int64_t id);
+  Result<const std::string*> source(std::int64_t id);
+  /// When the region was told last by that source.
+  Result<Instant> fetched(std::int64_t source, std::int64_t place);
+
+  /// All that is known of the row of table offer with this id, into a row that is empty.
+  Status read_offer(std::int64_t id, Instant now, OfferRow& to);
+  /// Signals are read at once instead of one by one: worth it for many rows.
+  Status preload_signals();
+
+ private:
+  struct SignalRow {
+    std::int64_t market = 0;  // -1: all
+    Availability availability = {};
+    std::optional<int> reclaimed = {};
+  };
+  using Signals = std::vector<SignalRow>;
+  Result<SignalRow> read_signal(const Statement& row, int first);
+  Status add_signals(OfferRow& row, std::int64_t place, std::int64_t type);
+  Result<const Signals*> signals(std::int64_t place, std::int64_t type);
+  Result<std::int64_t> whole_region(std::int64_t place);
+  Result<bool> has_rows(const char* table);
+
+  CatalogDb* db_;
+  std::unordered_map<std::int64_t, PlaceNames> places_ = {};
+  std::unordered_map<std::int64_t, std::int64_t> whole_ = {};
+  std::unordered_map<std::int64_t, std::string> names_ = {};
+  std::unordered_map<std::int64_t, MachineRow> machines_ = {};
+  std::unordered_map<std::int64_t, const GpuModel*> models_ = {};
+  std::unordered_map<std::int64_t, std::string> sources_ = {};
+  std::map<std::pair<std::int64_t, std::int64_t>, Instant> fetched_ = {};  // by source and place
+  StatementLoan offer_ = {};
+  std::map<std::pair<std::int64_t, std::int64_t>, Signals> signals_ = {};
+  std::map<OfferKey, int> chances_ = {};
+  bool has_all_signals_ = false;
+  std::optional<bool> has_signals_ = {};
+  std::optional<bool> has_observations_ = {};
+};
+
+}  // namespace gpubroker
