@@ -3,6 +3,8 @@
 #include "providers/lambda/cloud.hpp"
 #include "providers/local/provider.hpp"
 #include "providers/runpod/cloud.hpp"
+#include "providers/shadeform/cloud.hpp"
+#include "providers/vast/cloud.hpp"
 
 namespace gpubroker {
 namespace {
@@ -21,6 +23,8 @@ std::vector<CloudEntry> all_clouds() {
   return {
       {"lambda", lambda::make_cloud},
       {"runpod", runpod::make_cloud},
+      {"shadeform", shadeform::make_cloud},
+      {"vast", vast::make_cloud},
   };
 }
 
