@@ -2,6 +2,10 @@
 
 #include "providers/lambda/cloud.hpp"
 #include "providers/local/provider.hpp"
+#include "providers/runpod/cloud.hpp"
+#include "providers/shadeform/cloud.hpp"
+#include "providers/vast/cloud.hpp"
+#include "providers/verda/cloud.hpp"
 
 namespace gpubroker {
 namespace {
@@ -18,7 +22,8 @@ Result<std::unique_ptr<Provider>> make_local(const ProviderContext& context) {
 
 std::vector<CloudEntry> all_clouds() {
   return {
-      {"lambda", lambda::make_cloud},
+      {"lambda", lambda::make_cloud}, {"runpod", runpod::make_cloud}, {"shadeform", shadeform::make_cloud},
+      {"vast", vast::make_cloud},     {"verda", verda::make_cloud},
   };
 }
 

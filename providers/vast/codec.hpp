@@ -1,0 +1,27 @@
+#pragma once
+// Vast.ai's search of offers: values to bytes and back. Source: vast-ai/docs OpenAPI (2026-08-07) and
+// vast-cli (2026-08-06), read 2026-11.
+#include <string>
+#include <string_view>
+
+#include "core/base/secret.hpp"
+#include "core/ports/price_feed.hpp"
+
+namespace gpubroker::vast {
+
+inline constexpr std::string_view kBase = "https://console.vast.ai/api";
+
+/// POST /api/v0/bundles/: verified machines that nobody has, at fixed prices or for bids. Needs no key.
+HttpRequest encode_search(Market market);
+
+/// The offers. Prices are dollars per hour of the whole offer; sizes come in MB and GB, also as fractions.
+Result<Harvest> parse_offers(std::string_view body, Market market, Instant now);
+
+/// GET `path` ("/v0/ssh/") with the key.
+HttpRequest encode_get(const std::string& path, const Secret& key);
+
+/// What an answer of 400 and above says: {"success":false,"error","msg"}; 429 is plain text that names the
+/// seconds to wait.
+Error parse_error(const HttpResponse& answer, const std::string& path, Instant now);
+
+}  // namespace gpubroker::vast

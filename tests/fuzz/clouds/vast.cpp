@@ -1,0 +1,19 @@
+// Every parser of Vast's codec on any bytes. Seeds: tests/fixtures/vast.
+#include "providers/vast/codec.hpp"
+#include "tests/fuzz/fuzz.hpp"
+
+using namespace gpubroker;  // NOLINT(google-build-using-namespace): a program of few functions.
+
+GPUBROKER_FUZZ_TARGET(input) {
+  for (const Market market : {Market::on_demand, Market::spot}) {
+    const Result<Harvest> harvest = vast::parse_offers(input, market, Instant{0});
+    if (!harvest.ok()) { continue; }
+    for (const Listing& listing : harvest.value().listings) {
+      fuzz::must(listing.offer.gpu.count > 0, "a listing has a GPU");
+      std::int64_t sum = 0;
+      for (const PricePart& part : listing.parts) { sum += part.rate.micros_per_hour; }
+      fuzz::must(sum == listing.offer.price.micros_per_hour, "the parts are the price");
+    }
+  }
+  static_cast<void>(vast::parse_error({.status = 429, .body = std::string(input)}, "/x", Instant{0}));
+}
