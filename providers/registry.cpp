@@ -2,6 +2,7 @@
 
 #include "providers/lambda/cloud.hpp"
 #include "providers/local/provider.hpp"
+#include "providers/nebius/cloud.hpp"
 
 namespace gpubroker {
 namespace {
@@ -19,6 +20,7 @@ Result<std::unique_ptr<Provider>> make_local(const ProviderContext& context) {
 std::vector<CloudEntry> all_clouds() {
   return {
       {"lambda", lambda::make_cloud},
+      {"nebius", nebius::make_cloud},
   };
 }
 
