@@ -1,5 +1,6 @@
 #include "providers/registry.hpp"
 
+#include "providers/crusoe/cloud.hpp"
 #include "providers/lambda/cloud.hpp"
 #include "providers/local/provider.hpp"
 #include "providers/nebius/cloud.hpp"
@@ -19,6 +20,7 @@ Result<std::unique_ptr<Provider>> make_local(const ProviderContext& context) {
 
 std::vector<CloudEntry> all_clouds() {
   return {
+      {"crusoe", crusoe::make_cloud},
       {"lambda", lambda::make_cloud},
       {"nebius", nebius::make_cloud},
   };
