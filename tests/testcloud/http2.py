@@ -57,14 +57,18 @@ class Http2:
         fields = [(":status", str(response.status))]
         fields += [(name, value) for name, value in response.headers.items() if name not in ("connection", "transfer-encoding")]
         try:
-            self.h2.send_headers(stream, fields)
+            # gRPC's failures are headers alone, and only that: an empty DATA frame after them is another answer.
+            alone = response.body == b"" and not response.trailers and response.cut is None
+            self.h2.send_headers(stream, fields, end_stream=alone)
             pieces = response.body() if callable(response.body) else [response.body]
             left = response.cut
             for piece in pieces:
                 if left is not None:
                     piece, left = piece[:left], max(0, left - len(piece))
                 await self.send(stream, piece)
-            if response.cut is not None:
+            if alone:
+                pass
+            elif response.cut is not None:
                 self.h2.reset_stream(stream)
             elif response.trailers:
                 self.h2.send_headers(stream, list(response.trailers.items()), end_stream=True)

@@ -1,0 +1,59 @@
+#include "core/wire/flat_yaml.hpp"
+
+#include <yaml-cpp/yaml.h>
+
+namespace gpubroker {
+namespace {
+
+constexpr std::size_t kMostBytes = 1U << 20U;
+constexpr int kMostDepth = 32;
+constexpr int kMostNodes = 20'000;  // with aliases followed: a few lines of them can mean billions
+
+Error refuse(const std::string& why) {
+  return {.kind = ErrorKind::invalid, .message = why};
+}
+
+std::string below(const std::string& path, const std::string& name) {
+  return path.empty() ? name : path + "." + name;
+}
+
+Status flatten(const YAML::Node& node, const std::string& path, int depth, int& nodes, FlatYaml& flat) {
+  if (depth > kMostDepth) { return refuse("nested deeper than " + std::to_string(kMostDepth) + " levels"); }
+  if (++nodes > kMostNodes) { return refuse("more than " + std::to_string(kMostNodes) + " values"); }
+  if (node.IsScalar()) {
+    flat[path] = node.Scalar();
+  } else if (node.IsMap()) {
+    for (const auto& entry : node) {
+      if (!entry.first.IsScalar()) { continue; }
+      TRY([[maybe_unused]] const Ok done,
+          flatten(entry.second, below(path, entry.first.Scalar()), depth + 1, nodes, flat));
+    }
+  } else if (node.IsSequence()) {
+    int index = 0;
+    for (const YAML::Node& item : node) {
+      TRY([[maybe_unused]] const Ok done,
+          flatten(item, below(path, std::to_string(index)), depth + 1, nodes, flat));
+      ++index;
+    }
+  }
+  return Ok{};
+}
+
+}  // namespace
+
+Result<FlatYaml> read_flat_yaml(std::string_view text) {
+  if (text.size() > kMostBytes) { return refuse("larger than 1 MiB"); }
+  try {
+    FlatYaml flat;
+    int nodes = 0;
+    TRY([[maybe_unused]] const Ok done, flatten(YAML::Load(std::string(text)), "", 0, nodes, flat));
+    return flat;
+  } catch (const YAML::Exception& error) { return refuse("no YAML: " + std::string(error.what())); }
+}
+
+std::string flat_value(const FlatYaml& yaml, const std::string& path) {
+  const auto found = yaml.find(path);
+  return found == yaml.end() ? std::string() : found->second;
+}
+
+}  // namespace gpubroker

@@ -1,0 +1,57 @@
+#pragma once
+// One visit: a token, and lists followed over their pages.
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/ports/price_feed.hpp"
+#include "core/wire/pages.hpp"
+#include "providers/nebius/codec.hpp"
+#include "providers/nebius/credentials.hpp"
+
+namespace gpubroker::nebius {
+
+class Session {
+ public:
+  /// `auth` with code "no_credentials" when there is nothing usable.
+  static Result<Session> open(const Access& access, const FeedRequest& request);
+
+  /// May be called from several threads at once.
+  [[nodiscard]] Result<std::string> call(const Method& method, std::string_view message) const;
+
+  /// All items of a list: `encode` makes the request for a page token, `parse` reads a page.
+  template <class T, class Encode, class Parse>
+  [[nodiscard]] Result<std::vector<T>> list(const Method& method, Encode encode, Parse parse) const {
+    std::vector<T> items;
+    PageGuard pages("nebius " + std::string(method.name));
+    std::string token;
+    do {
+      TRY(const std::string message, call(method, encode(token)));
+      TRY(Page<T> page, parse(message));
+      items.insert(items.end(), page.items.begin(), page.items.end());
+      token = page.next;
+      if (!token.empty()) { TRY([[maybe_unused]] const Ok turned, pages.turn_to(token)); }
+    } while (!token.empty());
+    return items;
+  }
+
+  [[nodiscard]] Result<std::vector<std::string>> tenants() const;
+  /// One project of each region: what a region sells is the same for all.
+  [[nodiscard]] Result<std::map<std::string, std::string>> projects_by_region() const;
+  [[nodiscard]] Result<std::vector<Preset>> presets(const std::string& project, Harvest& harvest) const;
+
+ private:
+  Session(Http& http, Clock& clock, std::string domain, std::string tenant, Secret token)
+      : http_(&http),
+        clock_(&clock),
+        domain_(std::move(domain)),
+        tenant_(std::move(tenant)),
+        token_(std::move(token)) {}
+  Http* http_;
+  Clock* clock_;
+  std::string domain_;
+  std::string tenant_;
+  Secret token_;
+};
+
+}  // namespace gpubroker::nebius

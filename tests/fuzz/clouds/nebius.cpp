@@ -1,0 +1,37 @@
+// Every parser of Nebius' codec on any bytes. Seeds: tests/fixtures/nebius.
+#include "providers/nebius/codec.hpp"
+#include "providers/nebius/credentials.hpp"
+#include "tests/fuzz/fuzz.hpp"
+
+using namespace gpubroker;  // NOLINT(google-build-using-namespace): a program of few functions.
+
+GPUBROKER_FUZZ_TARGET(input) {
+  Harvest harvest;
+  static_cast<void>(nebius::parse_tenants(input));
+  static_cast<void>(nebius::parse_projects(input));
+  static_cast<void>(nebius::parse_profile(input));
+  const auto presets = nebius::parse_platforms(input, harvest);
+  const auto quotas = nebius::parse_quotas(input, harvest);
+  if (presets.ok()) {
+    for (const nebius::Preset& preset : presets.value().items) {
+      fuzz::must(preset.gpus > 0 && preset.vcpus >= 0 && preset.memory_gib >= 0, "sizes can be");
+      static_cast<void>(nebius::make_listing(preset, "r", Market::spot, Rate{1}, Instant{0}));
+    }
+    if (quotas.ok()) {
+      for (const nebius::Quota& quota : quotas.value().items) {
+        fuzz::must(quota.left >= 0, "a quota can be");
+      }
+      static_cast<void>(nebius::quota_signals(presets.value().items, "r", quotas.value().items));
+    }
+  }
+  if (const auto advice = nebius::parse_advice(input, harvest); advice.ok()) {
+    for (const Signal& signal : nebius::best_fabrics(advice.value().items)) {
+      fuzz::must(signal.availability.value >= 0, "a count can be");
+    }
+  }
+  if (const Result<Rate> rate = nebius::parse_estimate(input); rate.ok()) {
+    fuzz::must(rate.value() >= Rate{}, "a price can be");
+  }
+  static_cast<void>(nebius::parse_credentials_file(input));
+  static_cast<void>(nebius::parse_exchange({.status = 200, .body = std::string(input)}, Instant{0}));
+}
