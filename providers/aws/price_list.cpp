@@ -6,6 +6,7 @@
 #include "core/base/text.hpp"
 #include "core/wire/answer_json.hpp"
 #include "providers/aws/facts.hpp"
+#include "providers/aws/harvests.hpp"
 
 namespace gpubroker::aws {
 namespace {
@@ -36,16 +37,6 @@ std::string_view member_text(std::string_view object, std::string_view name) {
   if (at >= object.size() || object[at] != '"') { return {}; }
   const std::size_t end = object.find('"', at + 1);
   return end == std::string_view::npos ? std::string_view() : object.substr(at + 1, end - at - 1);
-}
-
-/// Adds the remarks of one harvest to another's.
-void merge_remarks(const Harvest& from, Harvest& into) {
-  for (const Remark& remark : from.remarks) {
-    add_remark(into, remark.what, remark.detail);
-    for (Remark& known : into.remarks) {
-      if (known.what == remark.what) { known.count += remark.count - 1; }
-    }
-  }
 }
 
 struct Condition {
@@ -376,7 +367,7 @@ void PriceListReader::read_prices(std::string_view text) {
 }
 
 void PriceListReader::harvest(Harvest& harvest) const {
-  merge_remarks(told_, harvest);
+  add_harvest(told_, harvest);
   std::map<std::string, Listing> by_type;  // one price per type, whatever number of SKUs
   for (const auto& [sku, product] : wanted_) {
     const std::string& type = product.listing.offer.key.instance_type;
