@@ -1,6 +1,7 @@
 #include "providers/registry.hpp"
 
 #include "providers/crusoe/cloud.hpp"
+#include "providers/aws/cloud.hpp"
 #include "providers/lambda/cloud.hpp"
 #include "providers/local/provider.hpp"
 #include "providers/runpod/cloud.hpp"
@@ -27,6 +28,7 @@ std::vector<CloudEntry> all_clouds() {
       {"lambda", lambda::make_cloud}, {"runpod", runpod::make_cloud}, {"shadeform", shadeform::make_cloud},
       {"vast", vast::make_cloud},     {"verda", verda::make_cloud},
       {"crusoe", crusoe::make_cloud},
+      {"aws", aws::make_cloud},
       {"lambda", lambda::make_cloud},
       {"nebius", nebius::make_cloud},
   };
