@@ -19,8 +19,7 @@
 
 #include "core/system/errors.hpp"
 
-// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): POSIX's own, and its declaration is
-// left to us.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): POSIX's own, and ours to declare.
 extern char** environ;
 
 namespace gpubroker {
