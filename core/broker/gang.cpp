@@ -151,7 +151,7 @@ GangVerdict judge_gang(const WorkloadState& state, const Attempt& attempt, const
                        const Limits& limits, Instant now) {
   GangVerdict verdict = judge_exits(state, attempt, world, now);
   if (verdict.end == AttemptEnd::finished) { return verdict; }
-  const GangVerdict machines = judge_machines(attempt, now);
+  GangVerdict machines = judge_machines(attempt, now);
   if (machines.end != AttemptEnd::none || machines.drain != AttemptEnd::none) { return machines; }
   if (verdict.end != AttemptEnd::none) { return verdict; }
   return attempt.drain_at ? GangVerdict{} : judge_progress(state, attempt, world, limits, now);

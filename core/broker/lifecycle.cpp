@@ -1,60 +1,72 @@
 #include "core/broker/lifecycle.hpp"
 
-#include <algorithm>
 #include <array>
 #include <initializer_list>
-#include <vector>
 
 namespace gpubroker {
 namespace {
 
+/// A bit for each phase.
+using PhaseSet = std::uint32_t;
+
+constexpr PhaseSet set_of(std::initializer_list<Phase> phases) {
+  PhaseSet set = 0;
+  for (const Phase phase : phases) { set |= PhaseSet{1} << static_cast<unsigned>(phase); }
+  return set;
+}
+
 struct PhaseRow {
-  Phase phase;
-  std::string_view name;
-  std::vector<Phase> next;
+  Phase phase = Phase::queued;
+  std::string_view name = {};
+  PhaseSet next = 0;
 };
 
-const std::vector<PhaseRow>& table() {
+constexpr std::array kTable = [] {
   using enum Phase;
-  static const std::vector<PhaseRow> kTable = {
-      {queued, "queued", {provisioning, stopping, failed, cancelled, expired}},
-      {provisioning, "provisioning", {queued, starting, recovering, stopping, failed, cancelled, expired}},
-      {starting, "starting", {running, recovering, stopping, succeeded, failed, cancelled, expired}},
-      {running, "running", {migrating, recovering, stopping, succeeded, failed, cancelled, expired}},
-      {migrating,
-       "migrating",
-       {starting, running, recovering, stopping, succeeded, failed, cancelled, expired}},
-      {recovering, "recovering", {queued, provisioning, stopping, failed, cancelled, expired}},
-      {stopping, "stopping", {stopped, succeeded, failed, cancelled, expired}},
-      {stopped, "stopped", {queued, cancelled, expired}},
-      {succeeded, "succeeded", {}},
-      {failed, "failed", {}},
-      {cancelled, "cancelled", {}},
-      {expired, "expired", {}},
+  return std::array{
+      PhaseRow{queued, "queued", set_of({provisioning, stopping, failed, cancelled, expired})},
+      PhaseRow{provisioning, "provisioning",
+               set_of({queued, starting, recovering, stopping, failed, cancelled, expired})},
+      PhaseRow{starting, "starting",
+               set_of({running, recovering, stopping, succeeded, failed, cancelled, expired})},
+      PhaseRow{running, "running",
+               set_of({migrating, recovering, stopping, succeeded, failed, cancelled, expired})},
+      PhaseRow{migrating, "migrating",
+               set_of({starting, running, recovering, stopping, succeeded, failed, cancelled, expired})},
+      PhaseRow{recovering, "recovering",
+               set_of({queued, provisioning, stopping, failed, cancelled, expired})},
+      PhaseRow{stopping, "stopping", set_of({stopped, succeeded, failed, cancelled, expired})},
+      PhaseRow{stopped, "stopped", set_of({queued, cancelled, expired})},
+      PhaseRow{succeeded, "succeeded", set_of({})},
+      PhaseRow{failed, "failed", set_of({})},
+      PhaseRow{cancelled, "cancelled", set_of({})},
+      PhaseRow{expired, "expired", set_of({})},
   };
-  return kTable;
+}();
+
+const PhaseRow& row_of(Phase phase) {
+  return kTable.at(static_cast<std::size_t>(phase));
 }
 
 }  // namespace
 
 std::string_view to_string(Phase phase) {
-  return table()[static_cast<std::size_t>(phase)].name;
+  return row_of(phase).name;
 }
 
 std::optional<Phase> phase_from(std::string_view name) {
-  for (const PhaseRow& row : table()) {
+  for (const PhaseRow& row : kTable) {
     if (row.name == name) { return row.phase; }
   }
   return std::nullopt;
 }
 
 bool may_step(Phase from, Phase to) {
-  const std::vector<Phase>& next = table()[static_cast<std::size_t>(from)].next;
-  return std::find(next.begin(), next.end(), to) != next.end();
+  return (row_of(from).next & set_of({to})) != 0;
 }
 
 bool is_final(Phase phase) {
-  return table()[static_cast<std::size_t>(phase)].next.empty();
+  return row_of(phase).next == 0;
 }
 
 }  // namespace gpubroker

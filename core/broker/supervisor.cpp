@@ -209,8 +209,7 @@ struct Supervisor::Impl {
     return turns;
   }
 
-  /// Writes the turns in one synced append; only then they are true here and the deeds go out.
-  Result<bool> commit(std::vector<Turn> turns, Instant now) {
+  static JournalBatch batch_of(const std::vector<Turn>& turns) {
     JournalBatch batch;
     for (const Turn& turn : turns) {
       for (const Record& record : turn.records) {
@@ -221,6 +220,12 @@ struct Supervisor::Impl {
       }
       if (turn.state) { batch.workloads.push_back(project(*turn.state)); }
     }
+    return batch;
+  }
+
+  /// Writes the turns in one synced append; only then they are true here and the deeds go out.
+  Result<bool> commit(std::vector<Turn> turns, Instant now) {
+    const JournalBatch batch = batch_of(turns);
     bool foreign = false;
     if (!batch.rows.empty()) {
       TRY(const std::int64_t last, parts.journal.append(batch, lease));

@@ -139,7 +139,7 @@ Result<std::string> CheckpointStore::get_piece(const ManifestFile& file, const s
 Status CheckpointStore::swap_in(const std::string& fresh, const std::string& folder) {
   const std::string old = folder + ".replaced";
   TRY([[maybe_unused]] const Ok cleared, files_.remove_all(old));
-  const Status moved = files_.rename(folder, old);
+  Status moved = files_.rename(folder, old);
   if (!moved.ok() && moved.error().kind != ErrorKind::not_found) { return moved; }
   // Between these two there is no folder at all: a job that starts then finds nothing rather than a mixture.
   if (Status placed = files_.rename(fresh, folder); !placed.ok()) {

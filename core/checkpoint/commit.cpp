@@ -89,7 +89,8 @@ Result<std::vector<FileInfo>> look_at(Files& files, const std::string& folder,
                                       const std::vector<std::string>& paths) {
   std::vector<FileInfo> found;
   for (const std::string& path : paths) {
-    const std::string full = folder + "/" + path;
+    std::string full = folder + "/";
+    full += path;
     TRY(FileInfo info, files.stat(full));
     if (info.type != FileType::file) {
       return fail(ErrorKind::invalid, "type",
@@ -115,6 +116,7 @@ Result<std::string> encode_checked(const Manifest& manifest) {
 Result<CommitResult> CheckpointStore::commit(const std::string& folder, const Manifest& header) {
   TRY(const std::vector<FileInfo> found, files_.list(folder, /*recursive=*/true));
   std::vector<std::string> paths;
+  paths.reserve(found.size());
   for (const FileInfo& file : found) { paths.push_back(file.name); }
   return commit_files(folder, paths, header);
 }

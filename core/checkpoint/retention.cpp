@@ -58,7 +58,7 @@ Status CheckpointStore::retain(int keep, bool sweep_all, const std::optional<Che
   for (const Manifest& manifest : all) {
     bool is_whole = false;
     if (kept < std::max(keep, 1)) {
-      const Status verdict = verify(manifest, /*deep=*/false);
+      Status verdict = verify(manifest, /*deep=*/false);
       if (!verdict.ok() && !is_damage(verdict.error())) { return verdict; }
       is_whole = verdict.ok();
     }

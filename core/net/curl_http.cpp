@@ -240,7 +240,9 @@ class CurlHttp final : public Http {
     set_method(*transfer);
     for (const auto& [name, value] : request.headers) {
       // A header without a value is written with a semicolon; "Name:" alone would remove it.
-      const std::string line = value.empty() ? name + ";" : name + ": " + value;
+      std::string line = name;
+      line += value.empty() ? ";" : ": ";
+      line += value;
       transfer->headers = api_.slist_append(transfer->headers, line.c_str());
     }
     transfer->headers = api_.slist_append(transfer->headers, "Expect:");

@@ -5,7 +5,7 @@
 namespace gpubroker {
 
 const std::vector<Migration>& migrations() {
-  static const std::vector<Migration> kAll = {
+  static const std::vector<Migration> all = {
       {"2026-11-24 journal and projections", R"(
 CREATE TABLE journal (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, workload TEXT NOT NULL, kind TEXT NOT NULL,
@@ -30,7 +30,7 @@ CREATE TABLE lease (
   one INTEGER PRIMARY KEY CHECK (one = 1), holder TEXT NOT NULL, fence INTEGER NOT NULL, until_ms INTEGER NOT NULL) STRICT;
 )"},
   };
-  return kAll;
+  return all;
 }
 
 Result<std::int64_t> schema_version(sqlite3* database, const std::string& path,

@@ -212,6 +212,22 @@ Result<FileInfo> PosixFiles::stat(const std::string& path) {
   return info_from(st, slash == std::string::npos ? path : path.substr(slash + 1));
 }
 
+/// Adds what stands in a folder to the files, or to the folders that are looked at next.
+static Status sort_in(const fs::path& entry, const std::string& name, bool recursive,
+                      std::vector<std::string>& folders, std::vector<FileInfo>& found) {
+  struct stat st {};
+  if (::lstat(entry.c_str(), &st) != 0) {
+    if (errno == ENOENT) { return Ok{}; }  // gone since it was listed
+    return system_error(errno, "cannot look at", entry);
+  }
+  if (recursive && S_ISDIR(st.st_mode)) {
+    folders.push_back(name);
+  } else {
+    found.push_back(info_from(st, name));
+  }
+  return Ok{};
+}
+
 Result<std::vector<FileInfo>> PosixFiles::list(const std::string& path, bool recursive) {
   std::vector<FileInfo> found;
   std::vector<std::string> folders{""};
@@ -222,17 +238,9 @@ Result<std::vector<FileInfo>> PosixFiles::list(const std::string& path, bool rec
     const std::string folder = below.empty() ? path : path + "/" + below;
     for (fs::directory_iterator entry(folder, failed), end; !failed && entry != end;
          entry.increment(failed)) {
-      const std::string name = (below.empty() ? "" : below + "/") + entry->path().filename().string();
-      struct stat st {};
-      if (::lstat(entry->path().c_str(), &st) != 0) {
-        if (errno == ENOENT) { continue; }  // gone since it was listed
-        return system_error(errno, "cannot look at", entry->path());
-      }
-      if (recursive && S_ISDIR(st.st_mode)) {
-        folders.push_back(name);
-      } else {
-        found.push_back(info_from(st, name));
-      }
+      std::string name = below.empty() ? "" : below + "/";
+      name += entry->path().filename().string();
+      TRY([[maybe_unused]] const Ok sorted, sort_in(entry->path(), name, recursive, folders, found));
     }
     // A folder that vanished below the one asked for is as one that was never there; any other silence would
     // be taken for an empty folder.

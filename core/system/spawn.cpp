@@ -19,7 +19,8 @@
 
 #include "core/system/errors.hpp"
 
-extern char** environ;  // NOLINT(readability-redundant-declaration): POSIX leaves the declaration to us.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): POSIX's own, and ours to declare.
+extern char** environ;
 
 namespace gpubroker {
 namespace {
@@ -60,6 +61,7 @@ void reset_signals() {
   for (int signal = 1; signal < 32; ++signal) { ::sigaction(signal, &standard, nullptr); }
   sigset_t none;
   ::sigemptyset(&none);
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): the new process has one thread.
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
@@ -127,7 +129,11 @@ std::vector<std::string> environment_of(const Command& command) {
   }
   std::vector<std::string> lines;
   lines.reserve(all.size());
-  for (const auto& [name, value] : all) { lines.push_back(name + "=" + value); }
+  for (const auto& [name, value] : all) {
+    std::string& line = lines.emplace_back(name);
+    line += '=';
+    line += value;
+  }
   return lines;
 }
 

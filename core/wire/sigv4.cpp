@@ -57,7 +57,12 @@ std::string canonical_query(const std::string& query) {
   }
   std::sort(pairs.begin(), pairs.end());
   std::string text;
-  for (const auto& [name, value] : pairs) { text += (text.empty() ? "" : "&") + name + "=" + value; }
+  for (const auto& [name, value] : pairs) {
+    if (!text.empty()) { text += '&'; }
+    text += name;
+    text += '=';
+    text += value;
+  }
   return text;
 }
 
@@ -123,7 +128,12 @@ std::string sigv4_canonical_request(const HttpRequest& request, const SigV4Scope
   if (!parts.ok()) { return {}; }
   std::string text = request.method + "\n" + canonical_path(parts.value().path, scope) + "\n" +
                      canonical_query(parts.value().query) + "\n";
-  for (const auto& [name, value] : canonical_headers(request.headers)) { text += name + ":" + value + "\n"; }
+  for (const auto& [name, value] : canonical_headers(request.headers)) {
+    text += name;
+    text += ':';
+    text += value;
+    text += '\n';
+  }
   return text + "\n" + signed_names(request.headers) + "\n" + payload_hash;
 }
 

@@ -36,6 +36,15 @@ Status set_text_field(Task& task, const std::string& field, const std::string& v
   return Ok{};
 }
 
+Result<std::vector<std::string>> parse_regions(const std::string& value) {
+  std::vector<std::string> regions;
+  for (const std::string& part : split(value, ',')) { regions.emplace_back(trim(part)); }
+  if (std::count(regions.begin(), regions.end(), "") != 0) {
+    return invalid("must be regions separated by commas, not " + value);
+  }
+  return regions;
+}
+
 /// Fields of each acceptable kind of machine.
 Result<bool> set_need_field(ResourceNeed& need, const std::string& field, const std::string& value) {
   if (field == "gpus") {
@@ -52,12 +61,7 @@ Result<bool> set_need_field(ResourceNeed& need, const std::string& field, const 
     if (value != "true" && value != "false") { return invalid("must be true or false"); }
     need.markets = {value == "true" ? Market::spot : Market::on_demand};
   } else if (field == "region") {
-    std::vector<std::string> regions;
-    for (const std::string& part : split(value, ',')) { regions.emplace_back(trim(part)); }
-    if (std::count(regions.begin(), regions.end(), "") != 0) {
-      return invalid("must be regions separated by commas, not " + value);
-    }
-    need.regions = std::move(regions);
+    TRY(need.regions, parse_regions(value));
   } else if (field == "max_price") {
     TRY([[maybe_unused]] const Ok set, set_max_price(need, value));
   } else {

@@ -285,7 +285,9 @@ class TaskReader {
           texts.push_back(name);
         } else {
           TRY(const std::string count, yaml_text(place_, entry.value, "accelerators." + name));
-          texts.push_back(name + ":" + count);
+          std::string& text = texts.emplace_back(name);
+          text += ':';
+          text += count;
         }
       }
       if (texts.empty()) { return mistake(place_, node, "accelerators", "names none"); }
@@ -336,40 +338,47 @@ class TaskReader {
   /// the journal.
   Status read_secrets(const Node& node) {
     if (node.IsNull()) { return Ok{}; }
-    if (node.IsMap()) {
-      for (const YamlEntry& entry : entries_of(node)) {
-        const std::string& name = entry.name.Scalar();
-        if (!entry.value.IsNull()) {
-          return mistake(place_, entry.value, "secrets." + name,
-                         "a secret's value does not belong in a task file",
-                         "leave it empty and export " + name + ", or name a file");
-        }
-        TRY([[maybe_unused]] const Ok added, add_secret(entry.name, {.name = name}));
-      }
-      return Ok{};
-    }
+    if (node.IsMap()) { return read_secret_names(node); }
     if (!node.IsSequence()) { return mistake(place_, node, "secrets", "must be a list of names"); }
     for (const Node& item : node) {
-      SecretNeed secret;
-      if (item.IsScalar()) {
-        secret.name = item.Scalar();
-      } else {
-        TRY([[maybe_unused]] const Ok read,
-            read_map(place_, item, "secrets",
-                     {{"name", text_by("secrets.name",
-                                       [&](const std::string& text) -> Status {
-                                         secret.name = text;
-                                         return Ok{};
-                                       })},
-                      {"file", text_by("secrets.file", [&](const std::string& text) -> Status {
-                         TRY(secret.file, resolve(text));
-                         return Ok{};
-                       })}}));
-      }
+      TRY(SecretNeed secret, read_secret(item));
       if (secret.name.empty()) { return mistake(place_, item, "secrets", "a secret needs a name"); }
       TRY([[maybe_unused]] const Ok added, add_secret(item, std::move(secret)));
     }
     return Ok{};
+  }
+
+  Status read_secret_names(const Node& map) {
+    for (const YamlEntry& entry : entries_of(map)) {
+      const std::string& name = entry.name.Scalar();
+      if (!entry.value.IsNull()) {
+        return mistake(place_, entry.value, "secrets." + name,
+                       "a secret's value does not belong in a task file",
+                       "leave it empty and export " + name + ", or name a file");
+      }
+      TRY([[maybe_unused]] const Ok added, add_secret(entry.name, {.name = name}));
+    }
+    return Ok{};
+  }
+
+  Result<SecretNeed> read_secret(const Node& item) {
+    SecretNeed secret;
+    if (item.IsScalar()) {
+      secret.name = item.Scalar();
+      return secret;
+    }
+    TRY([[maybe_unused]] const Ok read,
+        read_map(place_, item, "secrets",
+                 {{"name", text_by("secrets.name",
+                                   [&](const std::string& text) -> Status {
+                                     secret.name = text;
+                                     return Ok{};
+                                   })},
+                  {"file", text_by("secrets.file", [&](const std::string& text) -> Status {
+                     TRY(secret.file, resolve(text));
+                     return Ok{};
+                   })}}));
+    return secret;
   }
 
   Status add_secret(const Node& node, SecretNeed secret) {

@@ -15,6 +15,8 @@ constexpr std::size_t kMostBytes = 1U << 20U;
 constexpr int kMostDepth = 32;
 constexpr int kMostNodes = 20'000;  // with aliases followed: a few lines of them can mean billions
 
+Status inspect_map(const YamlPlace& place, const YAML::Node& map, int depth, int& nodes);
+
 /// Duplicate keys, which yaml-cpp keeps without a word, and documents that are too deep or too large.
 Status inspect(const YamlPlace& place, const YAML::Node& node, int depth, int& nodes) {
   if (depth > kMostDepth) {
@@ -23,26 +25,30 @@ Status inspect(const YamlPlace& place, const YAML::Node& node, int depth, int& n
   if (++nodes > kMostNodes) {
     return mistake(place, node, "", "more than " + std::to_string(kMostNodes) + " values");
   }
-  if (node.IsMap()) {
-    std::map<std::string, int> lines;
-    for (const auto& entry : node) {
-      if (!entry.first.IsScalar()) { return mistake(place, entry.first, "", "a field's name must be text"); }
-      const std::string& name = entry.first.Scalar();
-      const auto [first, is_new] = lines.emplace(name, entry.first.Mark().line + 1);
-      if (!is_new) {
-        return mistake(place, entry.first, name, "is given twice",
-                       "the first is on line " + std::to_string(first->second));
-      }
-      TRY([[maybe_unused]] const Ok below, inspect(place, entry.second, depth + 1, nodes));
-      const bool merges = entry.second.IsMap() || entry.second.IsSequence();
-      if (name == "<<" && !merges) { return mistake(place, entry.second, name, "must be an alias of a map"); }
-    }
-  } else if (node.IsSequence()) {
+  if (node.IsMap()) { return inspect_map(place, node, depth, nodes); }
+  if (node.IsSequence()) {
     for (const YAML::Node& item : node) {
       TRY([[maybe_unused]] const Ok below, inspect(place, item, depth + 1, nodes));
     }
   } else if (node.IsScalar() && node.Scalar().find('\0') != std::string::npos) {
     return mistake(place, node, "", "a text with a NUL in it fits into no environment and no shell");
+  }
+  return Ok{};
+}
+
+Status inspect_map(const YamlPlace& place, const YAML::Node& map, int depth, int& nodes) {
+  std::map<std::string, int> lines;
+  for (const auto& entry : map) {
+    if (!entry.first.IsScalar()) { return mistake(place, entry.first, "", "a field's name must be text"); }
+    const std::string& name = entry.first.Scalar();
+    const auto [first, is_new] = lines.emplace(name, entry.first.Mark().line + 1);
+    if (!is_new) {
+      return mistake(place, entry.first, name, "is given twice",
+                     "the first is on line " + std::to_string(first->second));
+    }
+    TRY([[maybe_unused]] const Ok below, inspect(place, entry.second, depth + 1, nodes));
+    const bool merges = entry.second.IsMap() || entry.second.IsSequence();
+    if (name == "<<" && !merges) { return mistake(place, entry.second, name, "must be an alias of a map"); }
   }
   return Ok{};
 }
