@@ -1,14 +1,14 @@
 #include "providers/registry.hpp"
 
-#include "providers/crusoe/cloud.hpp"
 #include "providers/aws/cloud.hpp"
+#include "providers/crusoe/cloud.hpp"
 #include "providers/lambda/cloud.hpp"
 #include "providers/local/provider.hpp"
+#include "providers/nebius/cloud.hpp"
 #include "providers/runpod/cloud.hpp"
 #include "providers/shadeform/cloud.hpp"
 #include "providers/vast/cloud.hpp"
 #include "providers/verda/cloud.hpp"
-#include "providers/nebius/cloud.hpp"
 
 namespace gpubroker {
 namespace {
@@ -25,12 +25,14 @@ Result<std::unique_ptr<Provider>> make_local(const ProviderContext& context) {
 
 std::vector<CloudEntry> all_clouds() {
   return {
-      {"lambda", lambda::make_cloud}, {"runpod", runpod::make_cloud}, {"shadeform", shadeform::make_cloud},
-      {"vast", vast::make_cloud},     {"verda", verda::make_cloud},
-      {"crusoe", crusoe::make_cloud},
       {"aws", aws::make_cloud},
+      {"crusoe", crusoe::make_cloud},
       {"lambda", lambda::make_cloud},
       {"nebius", nebius::make_cloud},
+      {"runpod", runpod::make_cloud},
+      {"shadeform", shadeform::make_cloud},
+      {"vast", vast::make_cloud},
+      {"verda", verda::make_cloud},
   };
 }
 
