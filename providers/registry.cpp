@@ -24,6 +24,7 @@ Result<std::unique_ptr<Provider>> make_local(const ProviderContext& context) {
 }  // namespace
 
 std::vector<CloudEntry> all_clouds() {
+  // clang-format off
   return {
       {"aws", aws::make_cloud},
       {"crusoe", crusoe::make_cloud},
@@ -34,6 +35,7 @@ std::vector<CloudEntry> all_clouds() {
       {"vast", vast::make_cloud},
       {"verda", verda::make_cloud},
   };
+  // clang-format on
 }
 
 std::vector<ProviderEntry> all_providers() {
