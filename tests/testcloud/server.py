@@ -202,20 +202,37 @@ async def dispatch(world, request):
     return await world.answer(request)
 
 
-def make_certificate(folder):
-    """A CA and a server certificate for every host there is an emulator for; kept in `folder`."""
-    folder = pathlib.Path(folder)
-    names = sorted({pattern for pattern, _ in HANDLERS if not re.fullmatch(r"[\d.]+", pattern)} | {"localhost"})
-    alt = ",".join([f"DNS:{name}" for name in names if "?" not in name] + ["IP:127.0.0.1", "IP:169.254.169.254"])
-    run = lambda *words, **more: subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more)
-    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=testcloud CA",
-        "-keyout", folder / "ca.key", "-out", folder / "ca.pem")
-    run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=testcloud", "-keyout", folder / "server.key",
-        "-out", folder / "server.csr")
-    (folder / "ext").write_text(f"subjectAltName={alt}\nextendedKeyUsage=serverAuth\n")
-    run("openssl", "x509", "-req", "-in", folder / "server.csr", "-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-CAcreateserial", "-days", "2",
-        "-extfile", folder / "ext", "-out", folder / "server.pem")
-    return folder / "ca.pem", folder / "server.pem", folder / "server.key"
+class Certificates:
+    """A CA, and a certificate for each host that a client asks for and that has an emulator; kept in `folder`."""
+
+    def __init__(self, folder):
+        self.folder, self.contexts = pathlib.Path(folder), {}
+        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+        self.run("req", "-x509", *key, "-days", "2", "-subj", "/CN=testcloud CA", "-keyout", self.folder / "ca.key", "-out", self.folder / "ca.pem")
+        self.run("req", *key, "-subj", "/CN=testcloud", "-keyout", self.folder / "server.key", "-out", self.folder / "server.csr")
+        self.ca = self.folder / "ca.pem"
+
+    def run(self, *words):
+        subprocess.run(["openssl", *map(str, words)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def context_of(self, name):
+        """The TLS of a host by that name; of a name without an emulator: of localhost."""
+        known = any(fnmatch.fnmatch(name, pattern) for pattern, _ in HANDLERS)
+        name = name if known else "localhost"
+        if name not in self.contexts:
+            stem = self.folder / name
+            (self.folder / f"{name}.ext").write_text(f"subjectAltName=DNS:{name},IP:127.0.0.1\nextendedKeyUsage=serverAuth\n")
+            self.run("x509", "-req", "-in", self.folder / "server.csr", "-CA", self.ca, "-CAkey", self.folder / "ca.key", "-set_serial", len(self.contexts) + 1,
+                     "-days", "2", "-extfile", f"{stem}.ext", "-out", f"{stem}.pem")
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(f"{stem}.pem", self.folder / "server.key")
+            context.set_alpn_protocols(["h2", "http/1.1"])
+            context.sni_callback = self.choose
+            self.contexts[name] = context
+        return self.contexts[name]
+
+    def choose(self, connection, name, _):
+        connection.context = self.context_of((name or "localhost").lower())
 
 
 async def main():
@@ -226,10 +243,8 @@ async def main():
     for module in sorted((HERE / "clouds").glob("*.py")):
         importlib.import_module(f"testcloud.clouds.{module.stem}")
     folder = options.folder or tempfile.mkdtemp(prefix="testcloud-")
-    ca, certificate, key = make_certificate(folder)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate, key)
-    tls.set_alpn_protocols(["h2", "http/1.1"])
+    certificates = Certificates(folder)
+    tls, ca = certificates.context_of("localhost"), certificates.ca
     world = World(json.loads(pathlib.Path(options.scenario).read_text()) if options.scenario else {})
     loop, live = asyncio.get_running_loop(), set()
     plain = await loop.create_server(lambda: Connection(world, live), "127.0.0.1", 0, backlog=512)
