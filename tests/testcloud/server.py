@@ -163,6 +163,7 @@ class Connection(asyncio.Protocol):
                 return
             if callable(body):
                 for piece in body():
+                    await asyncio.sleep(0)  # a client that has what it wanted and went ends this here
                     while self.transport.get_write_buffer_size() > 1 << 20:
                         await asyncio.sleep(0.002)
                     self.transport.write(b"%x\r\n" % len(piece) + piece + b"\r\n")

@@ -186,7 +186,7 @@ def describe_capacity_block_offerings(aws, form):
         begin = today + 86400 * day
         name = hashlib.sha256(f"{machine}/{zone}/{begin}/{hours}".encode()).hexdigest()[:17]
         rows.append({"capacityBlockOfferingId": "cb-" + name, "instanceType": machine, "availabilityZone": zone, "instanceCount": machines, "startDate": iso(begin),
-                     "endDate": iso(begin + hours * 3600), "capacityBlockDurationHours": hours, "capacityBlockDurationMinutes": hours * 60,
+                     "endDate": iso(begin + hours * 3600), "capacityBlockDurationHours": hours, "capacityBlockDurationMinutes": 0,
                      "upfrontFee": f"{fee:.2f}", "currencyCode": "USD", "tenancy": "default", **more})
 
     if ultra:
