@@ -45,7 +45,10 @@ class FakeHome {
 
 /// The text of a fixture, "lambda/instance_types.json".
 inline std::string fixture(const std::string& name) {
-  std::ifstream file(std::string(GPUBROKER_FIXTURES) + "/" + name, std::ios::binary);
+  std::string path = GPUBROKER_FIXTURES;
+  path += "/";
+  path += name;
+  std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "providers/aws/codec.hpp"
 #include "providers/aws/facts.hpp"
@@ -104,7 +105,14 @@ class BlocksFeed final : public RegionalFeed {
             read_blocks(session, region, ultraservers_call(type, hours), now, harvest));
       }
     }
+    keep_first_of_each(harvest.listings);
     return harvest;
+  }
+
+  /// An offering is the same one, whichever question it answers.
+  static void keep_first_of_each(std::vector<Listing>& listings) {
+    std::set<std::string> seen;
+    std::erase_if(listings, [&](const Listing& listing) { return !seen.insert(listing.variant).second; });
   }
 
   /// Asking for a type where it is not sold is an error there: such are left out.

@@ -1,7 +1,7 @@
 """What the emulators are made of: requests, responses, and the list of who answers for which host."""
 import json, urllib.parse
 
-HANDLERS = []  # (host pattern, function), the first that fits answers
+HANDLERS = []  # (host pattern, function), the first that fits and does not give None answers
 
 
 def host(*patterns):
@@ -20,6 +20,7 @@ class Request:
         self.path, _, self.raw_query = target.partition("?")
         self.path = urllib.parse.unquote(self.path)
         self.base = f"{scheme}://{host}"  # how the client reaches this host: for links in answers
+        self.written = target  # as the client wrote it, also by /__host/: what signatures cover
         self.world = None
 
     @property

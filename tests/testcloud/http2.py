@@ -37,7 +37,7 @@ class Http2:
             elif isinstance(event, h2.events.StreamEnded):
                 headers, body = self.requests.pop(event.stream_id)
                 self.connection.spawn(self.answer(event.stream_id, headers, bytes(body)))
-            elif isinstance(event, h2.events.WindowUpdated):
+            elif isinstance(event, (h2.events.WindowUpdated, h2.events.StreamReset)):
                 self.window.set()
             elif isinstance(event, h2.events.ConnectionTerminated):
                 self.connection.transport.close()
@@ -63,6 +63,7 @@ class Http2:
             pieces = response.body() if callable(response.body) else [response.body]
             left = response.cut
             for piece in pieces:
+                await asyncio.sleep(0)  # a client that has what it wanted and went ends this here
                 if left is not None:
                     piece, left = piece[:left], max(0, left - len(piece))
                 await self.send(stream, piece)

@@ -68,7 +68,8 @@ class World:
                 response = handler(request)
                 if asyncio.iscoroutine(response):
                     response = await response
-                break
+                if response is not None:
+                    break
         else:
             response = Response(404, json.dumps({"error": f"no emulator for {request.host}"}))
         if fault and "cut" in fault:
@@ -162,6 +163,7 @@ class Connection(asyncio.Protocol):
                 return
             if callable(body):
                 for piece in body():
+                    await asyncio.sleep(0)  # a client that has what it wanted and went ends this here
                     while self.transport.get_write_buffer_size() > 1 << 20:
                         await asyncio.sleep(0.002)
                     self.transport.write(b"%x\r\n" % len(piece) + piece + b"\r\n")
@@ -190,9 +192,11 @@ def unchunk(rest):
 
 async def dispatch(world, request):
     if request.path.startswith("/__host/"):
-        _, _, host, rest = request.target.split("/", 3)
+        host, _, rest = request.target[len("/__host/"):].partition("/")
+        written = request.target
         request = Request(request.method, request.scheme, host, "/" + rest, request.headers, request.body, request.http)
         request.base = f"http://{request.headers.get('host', '')}/__host/{host}"
+        request.written = written
     elif request.path == "/__log":
         return Response(200, json.dumps(world.log))
     elif request.path == "/__scenario":

@@ -1,0 +1,99 @@
+// Every parser of AWS on any bytes. Seeds: tests/fixtures/aws.
+#include <algorithm>
+
+#include "providers/aws/codec.hpp"
+#include "providers/aws/credentials_codec.hpp"
+#include "providers/aws/facts.hpp"
+#include "providers/aws/price_list.hpp"
+#include "tests/fuzz/fuzz.hpp"
+
+using namespace gpubroker;  // NOLINT(google-build-using-namespace): a program of few functions.
+
+namespace {
+
+void check(const Harvest& harvest, bool priced) {
+  for (const Listing& listing : harvest.listings) {
+    fuzz::must(listing.offer.key.provider == "aws", "a listing is of its cloud");
+    fuzz::must(!priced || listing.offer.price.micros_per_hour > 0, "a price is above zero");
+    fuzz::must(!priced || listing.basis != PriceBasis::quote, "what has a price is no quote");
+  }
+}
+
+/// What the price list says must not depend on how it is cut.
+void check_price_list(std::string_view text) {
+  const auto read = [&](std::size_t piece) {
+    aws::PriceListReader reader("us-east-1", Instant{1'795'521'600'000});
+    Harvest harvest;
+    for (std::size_t at = 0; at < text.size(); at += piece) {
+      if (!reader.take(text.substr(at, piece)).ok()) { return harvest; }
+    }
+    if (!reader.finish().ok()) { return harvest; }
+    reader.harvest(harvest);
+    return harvest;
+  };
+  const Harvest whole = read(std::max<std::size_t>(text.size(), 1));
+  const Harvest cut = read(37);
+  fuzz::must(whole.listings == cut.listings, "the price list says the same in pieces");
+  check(whole, /*priced=*/true);
+}
+
+/// One instruction set against the other.
+void check_skipper(std::string_view text) {
+#if defined(__x86_64__)
+  if (text.empty() || (text[0] != '{' && text[0] != '[')) { return; }
+  aws::SkipState plain;
+  aws::SkipState wide;
+  const std::size_t end = aws::skip_portable(plain, text);
+  std::size_t at = 0;
+  while (at < text.size() && (at == 0 || wide.depth != 0)) {
+    at += aws::skip_avx2(wide, text.substr(at, 29));
+  }
+  fuzz::must(at == end && plain.depth == wide.depth, "a value ends at one place");
+#else
+  static_cast<void>(text);
+#endif
+}
+
+}  // namespace
+
+GPUBROKER_FUZZ_TARGET(input) {
+  const Instant now{1'795'521'600'000};
+  check_price_list(input);
+  check_skipper(input);
+  static_cast<void>(aws::parse_region_index(input));
+  const Result<Harvest> spot = aws::parse_spot_feed(input, now);
+  if (spot.ok()) { check(spot.value(), /*priced=*/true); }
+  static_cast<void>(aws::parse_spot_advisor(input));
+
+  aws::SpotPrices prices;
+  Harvest told;
+  static_cast<void>(aws::parse_spot_history(input, "us-east-1", now, prices, told));
+  for (const auto& [key, price] : prices) {
+    fuzz::must(price.listing.offer.price.micros_per_hour > 0, "a spot price is above zero");
+  }
+  Harvest types;
+  static_cast<void>(aws::parse_instance_types(input, "us-east-1", now, types));
+  check(types, /*priced=*/false);
+  Harvest blocks;
+  static_cast<void>(aws::parse_blocks(input, "us-east-1", now, blocks));
+  check(blocks, /*priced=*/true);
+  static_cast<void>(aws::parse_offerings(input, "us-east-1", told));
+  static_cast<void>(aws::parse_scores(input, {"p5.48xlarge"}, told));
+  static_cast<void>(aws::parse_regions(input));
+  static_cast<void>(aws::parse_caller_identity(input));
+  static_cast<void>(aws::parse_error({.status = 400, .body = std::string(input)}, "x", now));
+
+  static_cast<void>(aws::parse_sts_credentials(input));
+  static_cast<void>(aws::parse_sso_credentials(input));
+  static_cast<void>(aws::parse_process_credentials(input));
+  static_cast<void>(aws::parse_metadata_credentials(input, "x"));
+  static_cast<void>(aws::parse_github_token(input));
+  const Result<aws::SsoToken> token = aws::parse_sso_token(input);
+  if (token.ok()) {
+    const Result<aws::SsoToken> again = aws::parse_sso_token(aws::format_sso_token(token.value()));
+    fuzz::must(again.ok() && again.value().access.reveal() == token.value().access.reveal(),
+               "a token is kept whole");
+  }
+  static_cast<void>(aws::split_command(input));
+  static_cast<void>(aws::is_region_name(input));
+}
