@@ -1,5 +1,6 @@
 #include "providers/registry.hpp"
 
+#include "providers/gcp/cloud.hpp"
 #include "providers/lambda/cloud.hpp"
 #include "providers/local/provider.hpp"
 
@@ -18,6 +19,7 @@ Result<std::unique_ptr<Provider>> make_local(const ProviderContext& context) {
 
 std::vector<CloudEntry> all_clouds() {
   return {
+      {"gcp", gcp::make_cloud},
       {"lambda", lambda::make_cloud},
   };
 }
