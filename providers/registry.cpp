@@ -3,6 +3,7 @@
 #include "providers/aws/cloud.hpp"
 #include "providers/crusoe/cloud.hpp"
 #include "providers/azure/cloud.hpp"
+#include "providers/gcp/cloud.hpp"
 #include "providers/lambda/cloud.hpp"
 #include "providers/local/provider.hpp"
 #include "providers/nebius/cloud.hpp"
@@ -30,6 +31,7 @@ std::vector<CloudEntry> all_clouds() {
       {"aws", aws::make_cloud},
       {"crusoe", crusoe::make_cloud},
       {"azure", azure::make_cloud},
+      {"gcp", gcp::make_cloud},
       {"lambda", lambda::make_cloud},
       {"nebius", nebius::make_cloud},
       {"runpod", runpod::make_cloud},
