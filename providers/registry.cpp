@@ -1,5 +1,6 @@
 #include "providers/registry.hpp"
 
+#include "providers/hyperstack/cloud.hpp"
 #include "providers/lambda/cloud.hpp"
 #include "providers/local/provider.hpp"
 #include "providers/runpod/cloud.hpp"
@@ -22,8 +23,8 @@ Result<std::unique_ptr<Provider>> make_local(const ProviderContext& context) {
 
 std::vector<CloudEntry> all_clouds() {
   return {
-      {"lambda", lambda::make_cloud}, {"runpod", runpod::make_cloud}, {"shadeform", shadeform::make_cloud},
-      {"vast", vast::make_cloud},     {"verda", verda::make_cloud},
+      {"hyperstack", hyperstack::make_cloud}, {"lambda", lambda::make_cloud}, {"runpod", runpod::make_cloud},
+      {"shadeform", shadeform::make_cloud},   {"vast", vast::make_cloud},     {"verda", verda::make_cloud},
   };
 }
 
