@@ -1,5 +1,6 @@
 #include "providers/registry.hpp"
 
+#include "providers/digitalocean/cloud.hpp"
 #include "providers/hyperstack/cloud.hpp"
 #include "providers/lambda/cloud.hpp"
 #include "providers/local/provider.hpp"
@@ -23,8 +24,13 @@ Result<std::unique_ptr<Provider>> make_local(const ProviderContext& context) {
 
 std::vector<CloudEntry> all_clouds() {
   return {
-      {"hyperstack", hyperstack::make_cloud}, {"lambda", lambda::make_cloud}, {"runpod", runpod::make_cloud},
-      {"shadeform", shadeform::make_cloud},   {"vast", vast::make_cloud},     {"verda", verda::make_cloud},
+      {"digitalocean", digitalocean::make_cloud},
+      {"hyperstack", hyperstack::make_cloud},
+      {"lambda", lambda::make_cloud},
+      {"runpod", runpod::make_cloud},
+      {"shadeform", shadeform::make_cloud},
+      {"vast", vast::make_cloud},
+      {"verda", verda::make_cloud},
   };
 }
 
