@@ -4,6 +4,8 @@
 #include "providers/crusoe/cloud.hpp"
 #include "providers/azure/cloud.hpp"
 #include "providers/gcp/cloud.hpp"
+#include "providers/digitalocean/cloud.hpp"
+#include "providers/hyperstack/cloud.hpp"
 #include "providers/lambda/cloud.hpp"
 #include "providers/local/provider.hpp"
 #include "providers/nebius/cloud.hpp"
@@ -34,6 +36,9 @@ std::vector<CloudEntry> all_clouds() {
       {"gcp", gcp::make_cloud},
       {"lambda", lambda::make_cloud},
       {"nebius", nebius::make_cloud},
+      {"digitalocean", digitalocean::make_cloud},
+      {"hyperstack", hyperstack::make_cloud},
+      {"lambda", lambda::make_cloud},
       {"runpod", runpod::make_cloud},
       {"shadeform", shadeform::make_cloud},
       {"vast", vast::make_cloud},
