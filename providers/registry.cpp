@@ -4,6 +4,7 @@
 #include "providers/lambda/cloud.hpp"
 #include "providers/local/provider.hpp"
 #include "providers/nebius/cloud.hpp"
+#include "providers/oci/cloud.hpp"
 
 namespace gpubroker {
 namespace {
@@ -23,6 +24,7 @@ std::vector<CloudEntry> all_clouds() {
       {"crusoe", crusoe::make_cloud},
       {"lambda", lambda::make_cloud},
       {"nebius", nebius::make_cloud},
+      {"oci", oci::make_cloud},
   };
 }
 
