@@ -52,6 +52,9 @@ std::optional<Error> visit_answer(std::string_view text, std::string_view source
   constexpr unsigned kFlags = rapidjson::kParseInsituFlag | rapidjson::kParseIterativeFlag |
                               rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseValidateEncodingFlag;
   std::string copy(text);  // the values' texts stay in it
+  // A text that ends within a letter of four bytes: the library looks for the other three behind it.
+  constexpr std::size_t kLongestLetter = 4;
+  copy.append(kLongestLetter, '\0');
   rapidjson::Document document;
   document.ParseInsitu<kFlags>(copy.data());
   if (document.HasParseError()) {
