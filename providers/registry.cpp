@@ -13,6 +13,7 @@
 #include "providers/shadeform/cloud.hpp"
 #include "providers/vast/cloud.hpp"
 #include "providers/verda/cloud.hpp"
+#include "providers/oci/cloud.hpp"
 
 namespace gpubroker {
 namespace {
@@ -43,6 +44,7 @@ std::vector<CloudEntry> all_clouds() {
       {"shadeform", shadeform::make_cloud},
       {"vast", vast::make_cloud},
       {"verda", verda::make_cloud},
+      {"oci", oci::make_cloud},
   };
   // clang-format on
 }

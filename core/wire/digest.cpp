@@ -23,7 +23,7 @@ std::string text_of(const unsigned char* bytes, std::size_t size) {
 Error bad_key() {
   return {.kind = ErrorKind::auth,
           .message = "the private key cannot be read",
-          .hint = "it must be an RSA key in PEM"};
+          .hint = "it must be an RSA key in PEM; an encrypted one needs its passphrase"};
 }
 
 }  // namespace
@@ -84,12 +84,14 @@ std::string hmac_sha256(std::string_view key, std::string_view bytes) {
   return text_of(digest.data(), size);
 }
 
-Result<std::string> sign_rs256(const Secret& private_key_pem, std::string_view bytes) {
+Result<std::string> sign_rs256(const Secret& private_key_pem, std::string_view bytes,
+                               const Secret& passphrase) {
   const std::string& pem = private_key_pem.reveal();
   const CHandle<BIO, BIO_free_all> source(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  // No passphrase is asked for: a service account's key has none.
+  // With a text here, if an empty one, OpenSSL does not ask the terminal for a passphrase.
+  std::string given = passphrase.reveal();
   const CHandle<EVP_PKEY, EVP_PKEY_free> key(
-      PEM_read_bio_PrivateKey(source.get(), nullptr, nullptr, nullptr));
+      PEM_read_bio_PrivateKey(source.get(), nullptr, nullptr, given.data()));
   if (!key || EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA) { return bad_key(); }
   const CHandle<EVP_MD_CTX, EVP_MD_CTX_free> context(EVP_MD_CTX_new());
   std::size_t size = 0;

@@ -18,7 +18,8 @@ std::string sha256(std::string_view bytes);                             // 32 ra
 std::string hmac_sha256(std::string_view key, std::string_view bytes);  // 32 raw bytes
 
 /// RSASSA-PKCS1-v1_5 with SHA-256 under a PEM private key (PKCS#1 or PKCS#8): raw bytes. `auth` when the key
-/// cannot be read.
-Result<std::string> sign_rs256(const Secret& private_key_pem, std::string_view bytes);
+/// cannot be read. An encrypted key is opened with `passphrase`; nobody is asked for one.
+Result<std::string> sign_rs256(const Secret& private_key_pem, std::string_view bytes,
+                               const Secret& passphrase = {});
 
 }  // namespace gpubroker
