@@ -21,25 +21,35 @@ Error missing_row(const CatalogDb& db, const std::string& what) {
           .code = "corrupt"};
 }
 
+template <class Value>
+Value& place_for(std::vector<Value>& values, std::int64_t id) {
+  const auto at = static_cast<std::size_t>(std::max<std::int64_t>(id, 0));
+  if (at >= values.size()) { values.resize(std::max(at + 1, values.size() * 2)); }
+  return values[at];
+}
+
 }  // namespace
 
 Result<const std::string*> Reader::name(std::int64_t id) {
-  const auto known = names_.find(id);
-  if (known != names_.end()) { return static_cast<const std::string*>(&known->second); }
-  TRY(const StatementLoan query, db_->take("SELECT text FROM name WHERE id = ?"));
-  TRY(const bool found, query->bind(id).step());
-  if (!found) { return missing_row(*db_, "a name"); }
-  return static_cast<const std::string*>(&names_.emplace(id, query->text(0)).first->second);
+  std::unique_ptr<std::string>& known = place_for(names_, id);
+  if (known == nullptr) {
+    TRY(const StatementLoan query, db_->take("SELECT text FROM name WHERE id = ?"));
+    TRY(const bool found, query->bind(id).step());
+    if (!found) { return missing_row(*db_, "a name"); }
+    known = std::make_unique<std::string>(query->text(0));
+  }
+  return static_cast<const std::string*>(known.get());
 }
 
 Result<const PlaceNames*> Reader::place(std::int64_t id) {
-  const auto known = places_.find(id);
-  if (known != places_.end()) { return static_cast<const PlaceNames*>(&known->second); }
-  TRY(const StatementLoan query, db_->take("SELECT provider, region, zone FROM place WHERE id = ?"));
-  TRY(const bool found, query->bind(id).step());
-  if (!found) { return missing_row(*db_, "a place"); }
-  return static_cast<const PlaceNames*>(
-      &places_.emplace(id, PlaceNames{query->text(0), query->text(1), query->text(2)}).first->second);
+  std::unique_ptr<PlaceNames>& known = place_for(places_, id);
+  if (known == nullptr) {
+    TRY(const StatementLoan query, db_->take("SELECT provider, region, zone FROM place WHERE id = ?"));
+    TRY(const bool found, query->bind(id).step());
+    if (!found) { return missing_row(*db_, "a place"); }
+    known = std::make_unique<PlaceNames>(PlaceNames{query->text(0), query->text(1), query->text(2)});
+  }
+  return static_cast<const PlaceNames*>(known.get());
 }
 
 Result<const GpuModel*> Reader::model(std::int64_t id) {
@@ -61,13 +71,12 @@ Result<const std::string*> Reader::source(std::int64_t id) {
 }
 
 Result<Instant> Reader::fetched(std::int64_t source, std::int64_t place_id) {
-  const auto known = fetched_.find({source, place_id});
-  if (known != fetched_.end()) { return known->second; }
+  if (const Fetched& known = place_for(fetched_, place_id); known.source == source) { return known.at; }
   TRY(const PlaceNames* names, place(place_id));
   TRY(const StatementLoan query, db_->take("SELECT at_ms FROM fetched WHERE source_id = ? AND region = ?"));
   TRY(const bool found, query->bind(source).bind(std::string_view(names->region)).step());
   const Instant at = found ? Instant{query->integer(0)} : Instant{};
-  fetched_.emplace(std::pair{source, place_id}, at);
+  place_for(fetched_, place_id) = {.source = source, .at = at};
   return at;
 }
 
