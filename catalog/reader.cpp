@@ -1,5 +1,7 @@
 #include "catalog/reader.hpp"
 
+#include <algorithm>
+
 #include "catalog/observations.hpp"
 #include "catalog/schema.hpp"
 #include "catalog/shelf.hpp"
@@ -10,8 +12,10 @@ namespace {
 constexpr const char* kOfferRow =
     "SELECT machine_id, place_id, market, price_micros, since_ms, basis, told_by_id, availability_kind, "
     "availability_value, availability_basis_id, variant, parts, window_from_ms, window_until_ms, "
-    "learnt_at_ms FROM offer "
-    "WHERE id = ?";
+    "learnt_at_ms, id FROM "
+    "offer ";
+constexpr std::size_t kFew = 2'000;     // rows that are always looked up one by one
+constexpr std::int64_t kSeekCosts = 4;  // as much as reading so many rows in a row
 
 Error missing_row(const CatalogDb& db, const std::string& what) {
   return {.kind = ErrorKind::internal,
@@ -206,13 +210,46 @@ Status Reader::add_signals(OfferRow& row, std::int64_t place_id, std::int64_t ty
 
 Status Reader::read_offer(std::int64_t id, Instant now, OfferRow& to) {
   if (!offer_) {
-    TRY(StatementLoan loan, db_->take(kOfferRow));
+    TRY(StatementLoan loan, db_->take(std::string(kOfferRow) + "WHERE id = ?"));
     offer_ = std::move(loan);
   }
   offer_->rewind();
-  Statement* const query = offer_.get();
-  TRY(const bool found, query->bind(id).step());
+  TRY(const bool found, offer_->bind(id).step());
   if (!found) { return missing_row(*db_, "an offer"); }
+  return read_row(*offer_, now, to);
+}
+
+Result<std::vector<OfferRow>> Reader::read_offers(const std::vector<std::int64_t>& ids, Instant now) {
+  std::vector<OfferRow> rows(ids.size());
+  TRY(const StatementLoan count, db_->take("SELECT coalesce(sum(offers), 0) FROM source"));
+  TRY([[maybe_unused]] const bool counted, count->step());
+  if (ids.size() < kFew || static_cast<std::int64_t>(ids.size()) * kSeekCosts < count->integer(0)) {
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      TRY([[maybe_unused]] const Ok read, read_offer(ids[i], now, rows[i]));
+    }
+    return rows;
+  }
+  // Most of the table: read it through.
+  TRY([[maybe_unused]] const Ok loaded, preload_signals());
+  std::vector<std::pair<std::int64_t, std::size_t>> wanted;
+  wanted.reserve(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) { wanted.emplace_back(ids[i], i); }
+  std::sort(wanted.begin(), wanted.end());
+  TRY(const StatementLoan all, db_->take(std::string(kOfferRow) + "ORDER BY id"));
+  auto next = wanted.begin();
+  while (next != wanted.end()) {
+    TRY(const bool more, all->step());
+    if (!more) { return missing_row(*db_, "an offer"); }
+    if (all->integer(15) != next->first) { continue; }
+    TRY([[maybe_unused]] const Ok read, read_row(*all, now, rows[next->second]));
+    ++next;
+  }
+  return rows;
+}
+
+Status Reader::read_row(const Statement& statement, Instant now, OfferRow& to) {
+  const Statement* const query = &statement;
+  const std::int64_t id = query->integer(15);
   TRY(const MachineRow* machine, this->machine(query->integer(0)));
   TRY(const PlaceNames* place, this->place(query->integer(1)));
   TRY(const std::string* told_by, name(query->integer(6)));

@@ -47,10 +47,13 @@ class Reader {
 
   /// All that is known of the row of table offer with this id, into a row that is empty.
   Status read_offer(std::int64_t id, Instant now, OfferRow& to);
-  /// Signals are read at once instead of one by one: worth it for many rows.
-  Status preload_signals();
+  /// The same of several, in their order.
+  Result<std::vector<OfferRow>> read_offers(const std::vector<std::int64_t>& ids, Instant now);
 
  private:
+  Status read_row(const Statement& statement, Instant now, OfferRow& to);
+  /// Signals are read at once instead of one by one: worth it for many rows.
+  Status preload_signals();
   struct SignalRow {
     std::int64_t market = 0;  // -1: all
     Availability availability = {};
