@@ -38,13 +38,11 @@ SourceRow read_source(const Statement& row) {
 
 Result<std::unique_ptr<CatalogDb>> CatalogDb::open(const std::string& path, OpenMode mode, Millis patience) {
   TRY(DatabaseHandle database, open_database(path, mode, patience, catalog_kind()));
-  // Mapped, a page that was read before costs no call; what is not touched costs nothing.
-  TRY([[maybe_unused]] const Ok mapped,
-      execute(database.get(),
-              mode == OpenMode::read_only ? "PRAGMA mmap_size = 1073741824"
-                                          : "PRAGMA mmap_size = 1073741824; PRAGMA cache_size = -65536; "
-                                            "PRAGMA wal_autocheckpoint = 16384",
-              path));
+  // The file is not mapped: a disk that fails would end the process instead of giving an error.
+  if (mode == OpenMode::read_write) {
+    TRY([[maybe_unused]] const Ok tuned,
+        execute(database.get(), "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 16384", path));
+  }
   return std::make_unique<CatalogDb>(std::move(database), path);
 }
 

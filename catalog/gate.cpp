@@ -126,13 +126,13 @@ std::optional<Verdict> judge_unit(const Listing& listing, const GateFacts& facts
   const std::optional<Rate> reference = reference_of(listing, facts);
   if (!reference || reference->micros_per_hour <= 0) { return std::nullopt; }
   const std::int64_t ratio = listing.offer.price.micros_per_hour / reference->micros_per_hour;
-  const std::string words =
-      money(listing.offer.price) + " is " + std::to_string(ratio) + " times " + money(*reference) + ": ";
-  if (ratio >= 450 && ratio <= 800) { return Verdict{GateRule::month_as_hour, words + "a month's price"}; }
-  if (ratio >= 2'600 && ratio <= 27'600) {
-    return Verdict{GateRule::term_as_hour, words + "the price of a year or three"};
-  }
-  return std::nullopt;
+  const bool is_month = ratio >= 450 && ratio <= 800;
+  const bool is_term = ratio >= 2'600 && ratio <= 27'600;
+  if (!is_month && !is_term) { return std::nullopt; }
+  std::string words = money(listing.offer.price);
+  words += " is " + std::to_string(ratio) + " times " + money(*reference);
+  if (is_month) { return Verdict{GateRule::month_as_hour, words + ": a month's price"}; }
+  return Verdict{GateRule::term_as_hour, words + ": the price of a year or three"};
 }
 
 std::optional<Verdict> judge_amount(const Listing& listing) {
@@ -150,15 +150,15 @@ std::optional<Verdict> judge_spot(const Listing& listing, const GateFacts& facts
   if (listing.offer.key.market != Market::spot || !facts.on_demand) { return std::nullopt; }
   const Rate spot = listing.offer.price;
   const Rate full = *facts.on_demand;
-  const std::string words = money(spot) + ", on demand costs " + money(full);
+  const auto told = [&](GateRule rule) {
+    return Verdict{rule, money(spot) + ", on demand costs " + money(full)};
+  };
   // Equal is real: Azure ND96isr H200 v5 in polandcentral, 130.592 both.
-  if (spot > full) { return Verdict{GateRule::spot_above_on_demand, words}; }
+  if (spot > full) { return told(GateRule::spot_above_on_demand); }
   if (listing.basis == PriceBasis::bid_floor) {
-    if (spot.micros_per_hour * kFloorFar < full.micros_per_hour) {
-      return Verdict{GateRule::bid_floor, words};
-    }
+    if (spot.micros_per_hour * kFloorFar < full.micros_per_hour) { return told(GateRule::bid_floor); }
   } else if (spot.micros_per_hour * kSpotFar < full.micros_per_hour) {
-    return Verdict{GateRule::spot_far_below, words};
+    return told(GateRule::spot_far_below);
   }
   return std::nullopt;
 }

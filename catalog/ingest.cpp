@@ -45,11 +45,7 @@ class Medians {
  public:
   void add(const Incoming& row) {
     const std::int64_t price = row.listing->offer.price.micros_per_hour;
-    // Asks of a market differ by host; they say nothing of each other.
-    if (row.key.market != static_cast<std::int64_t>(Market::on_demand) || price <= 0 ||
-        !row.listing->variant.empty()) {
-      return;
-    }
+    if (price <= 0 || !is_comparable(row)) { return; }
     if (const GpuModel* model = row.gpu->model(); model != nullptr && row.key.count > 0) {
       models_[row.key.model].push_back(price / row.key.count);
     }
@@ -68,7 +64,7 @@ class Medians {
     for (auto& group : models_) { model_medians_[group.first] = median(group.second, kOffersForMedian); }
   }
   void tell(const Incoming& row, GateFacts& facts) const {
-    if (row.key.market == static_cast<std::int64_t>(Market::on_demand)) {
+    if (is_comparable(row)) {
       const auto type = type_medians_.find(group_of(row));
       if (type != type_medians_.end()) { facts.neighbours = type->second; }
     }
@@ -77,6 +73,12 @@ class Medians {
   }
 
  private:
+  /// Asks of a market and machines of several sellers differ by whose they are; they say nothing of each
+  /// other.
+  static bool is_comparable(const Incoming& row) {
+    return row.key.market == static_cast<std::int64_t>(Market::on_demand) && row.listing->variant.empty() &&
+           row.listing->seller.empty();
+  }
   static SeriesKey group_of(const Incoming& row) {
     return {.type = row.key.type, .model = row.key.model, .count = row.key.count};
   }

@@ -12,17 +12,13 @@ namespace gpubroker {
 namespace {
 
 constexpr std::array<std::string_view, 3> kSorts = {"price", "price_per_gpu", "price_per_tflop"};
-constexpr std::size_t kMany = 500;  // rows, from which on signals are read at once
 
 Result<std::vector<OfferRow>> read_rows(Reader& reader, const std::vector<Candidate>& candidates,
                                         Instant now) {
-  if (candidates.size() > kMany) { TRY([[maybe_unused]] const Ok loaded, reader.preload_signals()); }
-  std::vector<OfferRow> rows;
-  rows.reserve(candidates.size());
-  for (const Candidate& candidate : candidates) {
-    TRY([[maybe_unused]] const Ok read, reader.read_offer(candidate.id, now, rows.emplace_back()));
-  }
-  return rows;
+  std::vector<std::int64_t> ids;
+  ids.reserve(candidates.size());
+  for (const Candidate& candidate : candidates) { ids.push_back(candidate.id); }
+  return reader.read_offers(ids, now);
 }
 
 /// Several statements of one answer see one state of the file.

@@ -1,5 +1,7 @@
 #include "catalog/reader.hpp"
 
+#include <algorithm>
+
 #include "catalog/observations.hpp"
 #include "catalog/schema.hpp"
 #include "catalog/shelf.hpp"
@@ -10,8 +12,10 @@ namespace {
 constexpr const char* kOfferRow =
     "SELECT machine_id, place_id, market, price_micros, since_ms, basis, told_by_id, availability_kind, "
     "availability_value, availability_basis_id, variant, parts, window_from_ms, window_until_ms, "
-    "learnt_at_ms FROM offer "
-    "WHERE id = ?";
+    "learnt_at_ms, id FROM "
+    "offer ";
+constexpr std::size_t kFew = 2'000;     // rows that are always looked up one by one
+constexpr std::int64_t kSeekCosts = 4;  // as much as reading so many rows in a row
 
 Error missing_row(const CatalogDb& db, const std::string& what) {
   return {.kind = ErrorKind::internal,
@@ -21,25 +25,35 @@ Error missing_row(const CatalogDb& db, const std::string& what) {
           .code = "corrupt"};
 }
 
+template <class Value>
+Value& place_for(std::vector<Value>& values, std::int64_t id) {
+  const auto at = static_cast<std::size_t>(std::max<std::int64_t>(id, 0));
+  if (at >= values.size()) { values.resize(std::max(at + 1, values.size() * 2)); }
+  return values[at];
+}
+
 }  // namespace
 
 Result<const std::string*> Reader::name(std::int64_t id) {
-  const auto known = names_.find(id);
-  if (known != names_.end()) { return static_cast<const std::string*>(&known->second); }
-  TRY(const StatementLoan query, db_->take("SELECT text FROM name WHERE id = ?"));
-  TRY(const bool found, query->bind(id).step());
-  if (!found) { return missing_row(*db_, "a name"); }
-  return static_cast<const std::string*>(&names_.emplace(id, query->text(0)).first->second);
+  std::unique_ptr<std::string>& known = place_for(names_, id);
+  if (known == nullptr) {
+    TRY(const StatementLoan query, db_->take("SELECT text FROM name WHERE id = ?"));
+    TRY(const bool found, query->bind(id).step());
+    if (!found) { return missing_row(*db_, "a name"); }
+    known = std::make_unique<std::string>(query->text(0));
+  }
+  return static_cast<const std::string*>(known.get());
 }
 
 Result<const PlaceNames*> Reader::place(std::int64_t id) {
-  const auto known = places_.find(id);
-  if (known != places_.end()) { return static_cast<const PlaceNames*>(&known->second); }
-  TRY(const StatementLoan query, db_->take("SELECT provider, region, zone FROM place WHERE id = ?"));
-  TRY(const bool found, query->bind(id).step());
-  if (!found) { return missing_row(*db_, "a place"); }
-  return static_cast<const PlaceNames*>(
-      &places_.emplace(id, PlaceNames{query->text(0), query->text(1), query->text(2)}).first->second);
+  std::unique_ptr<PlaceNames>& known = place_for(places_, id);
+  if (known == nullptr) {
+    TRY(const StatementLoan query, db_->take("SELECT provider, region, zone FROM place WHERE id = ?"));
+    TRY(const bool found, query->bind(id).step());
+    if (!found) { return missing_row(*db_, "a place"); }
+    known = std::make_unique<PlaceNames>(PlaceNames{query->text(0), query->text(1), query->text(2)});
+  }
+  return static_cast<const PlaceNames*>(known.get());
 }
 
 Result<const GpuModel*> Reader::model(std::int64_t id) {
@@ -61,13 +75,12 @@ Result<const std::string*> Reader::source(std::int64_t id) {
 }
 
 Result<Instant> Reader::fetched(std::int64_t source, std::int64_t place_id) {
-  const auto known = fetched_.find({source, place_id});
-  if (known != fetched_.end()) { return known->second; }
+  if (const Fetched& known = place_for(fetched_, place_id); known.source == source) { return known.at; }
   TRY(const PlaceNames* names, place(place_id));
   TRY(const StatementLoan query, db_->take("SELECT at_ms FROM fetched WHERE source_id = ? AND region = ?"));
   TRY(const bool found, query->bind(source).bind(std::string_view(names->region)).step());
   const Instant at = found ? Instant{query->integer(0)} : Instant{};
-  fetched_.emplace(std::pair{source, place_id}, at);
+  place_for(fetched_, place_id) = {.source = source, .at = at};
   return at;
 }
 
@@ -197,13 +210,46 @@ Status Reader::add_signals(OfferRow& row, std::int64_t place_id, std::int64_t ty
 
 Status Reader::read_offer(std::int64_t id, Instant now, OfferRow& to) {
   if (!offer_) {
-    TRY(StatementLoan loan, db_->take(kOfferRow));
+    TRY(StatementLoan loan, db_->take(std::string(kOfferRow) + "WHERE id = ?"));
     offer_ = std::move(loan);
   }
   offer_->rewind();
-  Statement* const query = offer_.get();
-  TRY(const bool found, query->bind(id).step());
+  TRY(const bool found, offer_->bind(id).step());
   if (!found) { return missing_row(*db_, "an offer"); }
+  return read_row(*offer_, now, to);
+}
+
+Result<std::vector<OfferRow>> Reader::read_offers(const std::vector<std::int64_t>& ids, Instant now) {
+  std::vector<OfferRow> rows(ids.size());
+  TRY(const StatementLoan count, db_->take("SELECT coalesce(sum(offers), 0) FROM source"));
+  TRY([[maybe_unused]] const bool counted, count->step());
+  if (ids.size() < kFew || static_cast<std::int64_t>(ids.size()) * kSeekCosts < count->integer(0)) {
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      TRY([[maybe_unused]] const Ok read, read_offer(ids[i], now, rows[i]));
+    }
+    return rows;
+  }
+  // Most of the table: read it through.
+  TRY([[maybe_unused]] const Ok loaded, preload_signals());
+  std::vector<std::pair<std::int64_t, std::size_t>> wanted;
+  wanted.reserve(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) { wanted.emplace_back(ids[i], i); }
+  std::sort(wanted.begin(), wanted.end());
+  TRY(const StatementLoan all, db_->take(std::string(kOfferRow) + "ORDER BY id"));
+  auto next = wanted.begin();
+  while (next != wanted.end()) {
+    TRY(const bool more, all->step());
+    if (!more) { return missing_row(*db_, "an offer"); }
+    if (all->integer(15) != next->first) { continue; }
+    TRY([[maybe_unused]] const Ok read, read_row(*all, now, rows[next->second]));
+    ++next;
+  }
+  return rows;
+}
+
+Status Reader::read_row(const Statement& statement, Instant now, OfferRow& to) {
+  const Statement* const query = &statement;
+  const std::int64_t id = query->integer(15);
   TRY(const MachineRow* machine, this->machine(query->integer(0)));
   TRY(const PlaceNames* place, this->place(query->integer(1)));
   TRY(const std::string* told_by, name(query->integer(6)));

@@ -47,10 +47,13 @@ class Reader {
 
   /// All that is known of the row of table offer with this id, into a row that is empty.
   Status read_offer(std::int64_t id, Instant now, OfferRow& to);
-  /// Signals are read at once instead of one by one: worth it for many rows.
-  Status preload_signals();
+  /// The same of several, in their order.
+  Result<std::vector<OfferRow>> read_offers(const std::vector<std::int64_t>& ids, Instant now);
 
  private:
+  Status read_row(const Statement& statement, Instant now, OfferRow& to);
+  /// Signals are read at once instead of one by one: worth it for many rows.
+  Status preload_signals();
   struct SignalRow {
     std::int64_t market = 0;  // -1: all
     Availability availability = {};
@@ -64,13 +67,18 @@ class Reader {
   Result<bool> has_rows(const char* table);
 
   CatalogDb* db_;
-  std::unordered_map<std::int64_t, PlaceNames> places_ = {};
+  // By id, which are numbered without large gaps.
+  std::vector<std::unique_ptr<PlaceNames>> places_ = {};
+  std::vector<std::unique_ptr<std::string>> names_ = {};
   std::unordered_map<std::int64_t, std::int64_t> whole_ = {};
-  std::unordered_map<std::int64_t, std::string> names_ = {};
   std::unordered_map<std::int64_t, MachineRow> machines_ = {};
   std::unordered_map<std::int64_t, const GpuModel*> models_ = {};
   std::unordered_map<std::int64_t, std::string> sources_ = {};
-  std::map<std::pair<std::int64_t, std::int64_t>, Instant> fetched_ = {};  // by source and place
+  struct Fetched {
+    std::int64_t source = -1;
+    Instant at = {};
+  };
+  std::vector<Fetched> fetched_ = {};  // by place: the source that was asked for last
   StatementLoan offer_ = {};
   std::map<std::pair<std::int64_t, std::int64_t>, Signals> signals_ = {};
   std::map<OfferKey, int> chances_ = {};

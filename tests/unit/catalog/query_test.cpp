@@ -239,6 +239,25 @@ TEST_CASE("what our launches met lowers the chance, and fades") {
   CHECK(world.number("SELECT count(*) FROM observation") == 1);  // the old ones are gone
 }
 
+TEST_CASE("many rows are read through in one go, and are the same and in the same order") {
+  World world;
+  std::vector<Listing> rows;
+  for (int i = 0; i < 3'000; ++i) {
+    rows.push_back(listing("x/r" + std::to_string(i % 40) + "/t" + std::to_string(i) + "/on_demand", "L4", 1,
+                           "0." + std::to_string(500 + i * 7 % 400)));
+    rows.back().seller = "seller " + std::to_string(i % 3);
+  }
+  world.take("x/prices", rows);
+  const std::vector<OfferRow> all = world.find();
+  REQUIRE(all.size() == 3'000);
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    CHECK(all[i - 1].listing.offer.price <= all[i].listing.offer.price);
+  }
+  const std::vector<OfferRow> some = world.find({.limit = 1'000});
+  REQUIRE(some.size() == 1'000);
+  for (std::size_t i = 0; i < some.size(); ++i) { CHECK(some[i].listing == all[i].listing); }
+}
+
 TEST_CASE("what is sold of each model") {
   World world;
   fill(world);
