@@ -36,8 +36,7 @@ int run(const std::vector<std::string>& words) {
 }  // namespace
 }  // namespace gpubroker
 
-// NOLINTNEXTLINE(bugprone-exception-escape): only what the library throws when memory is out; then it may
-// end.
+// NOLINTNEXTLINE(bugprone-exception-escape): only what the library throws when memory is out.
 int main(int argc, char** argv) {
   return gpubroker::run({argv + 1, argv + argc});
 }

@@ -43,18 +43,22 @@ Result<WorkloadRow> find_row(Journal& journal, const std::string& name) {
                .hint = near.empty() ? "`gpubroker status` lists them" : "did you mean " + near + "?"};
 }
 
-Result<WorkloadState> fold(Journal& journal, const WorkloadId& id) {
-  WorkloadState state;
-  std::int64_t after = 0;
+/// Applies what the journal holds of the workload behind what the state has seen.
+Status catch_up(Journal& journal, const WorkloadId& id, WorkloadState& state) {
   while (true) {
-    TRY(const std::vector<JournalRow> rows, journal.read(id, after, kReadRows));
+    TRY(const std::vector<JournalRow> rows, journal.read(id, state.seq, kReadRows));
     for (const JournalRow& row : rows) {
       TRY(const Record record, decode_record(row));
       apply(state, record, row.seq);
-      after = row.seq;
     }
-    if (rows.size() < kReadRows) { return state; }
+    if (rows.size() < kReadRows) { return Ok{}; }
   }
+}
+
+Result<WorkloadState> fold(Journal& journal, const WorkloadId& id) {
+  WorkloadState state;
+  TRY([[maybe_unused]] const Ok read, catch_up(journal, id, state));
+  return state;
 }
 
 /// Whether the job is on its way to where the request wants it, or there: the command came twice.
@@ -117,6 +121,21 @@ Result<bool> is_needed(const WorkloadState& state, const UserRequest& request) {
   return true;
 }
 
+/// Writes the wish if there is need of it and the state is the newest; else `conflict`, code "moved".
+Status write_wish(Journal& journal, Instant now, const WorkloadState& state, UserRequest request) {
+  if (is_final(state.phase)) { return answer_when_over(state.id, state.phase, request.verb); }
+  TRY(const bool needed, is_needed(state, request));
+  if (!needed) { return Ok{}; }
+  request.number = request.verb == UserVerb::checkpoint ? state.checkpoints_asked + 1 : 0;
+  const Record record{.at = now, .workload = state.id, .body = AskedRecord{.request = request}};
+  WorkloadState after = state;
+  apply(after, record, state.seq + 1);
+  JournalBatch batch{.rows = {encode_record(record)}, .workloads = {project(after)}};
+  batch.provided = Unchanged{.workload = state.id, .seq = state.seq};
+  TRY([[maybe_unused]] const std::int64_t seq, journal.append(batch, std::nullopt));
+  return Ok{};
+}
+
 }  // namespace
 
 std::vector<Judged> plan_launch(const Task& task, const std::vector<Offer>& offers, Instant now) {
@@ -160,18 +179,17 @@ Status ask(Journal& journal, Clock& clock, const std::string& workload, UserRequ
   // A workload that is over may have a long history; its row says enough.
   const std::optional<Phase> phase = phase_from(row.phase);
   if (phase && is_final(*phase)) { return answer_when_over(row.id, *phase, request.verb); }
-  TRY(const WorkloadState state, fold(journal, row.id));
-  if (is_final(state.phase)) { return answer_when_over(row.id, state.phase, request.verb); }
-  TRY(const bool needed, is_needed(state, request));
-  if (!needed) { return Ok{}; }
-  request.number = request.verb == UserVerb::checkpoint ? state.checkpoints_asked + 1 : 0;
-  const Record record{.at = clock.now(), .workload = row.id, .body = AskedRecord{.request = request}};
-  WorkloadState after = state;
-  apply(after, record, state.seq + 1);
-  TRY([[maybe_unused]] const std::int64_t seq,
-      journal.append({.rows = {encode_record(record)}, .workloads = {project(after)}, .charges = {}},
-                     std::nullopt));
-  return Ok{};
+  // The wish is written only beside what it was thought out from. Otherwise the workload's row would go back
+  // to what it was, and one that has just ended would live on for whoever reads that row.
+  constexpr int kTries = 100;  // only what is new is read again: milliseconds
+  WorkloadState state;
+  Status asked = Ok{};
+  for (int i = 0; i < kTries; ++i) {
+    TRY([[maybe_unused]] const Ok read, catch_up(journal, row.id, state));
+    asked = write_wish(journal, clock.now(), state, request);
+    if (asked.ok() || asked.error().code != "moved") { break; }
+  }
+  return asked;
 }
 
 Result<WorkloadState> load_state(Journal& journal, const std::string& id_name_or_key) {

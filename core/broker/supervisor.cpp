@@ -225,23 +225,18 @@ struct Supervisor::Impl {
 
   /// Writes the turns in one synced append; only then they are true here and the deeds go out.
   Result<bool> commit(std::vector<Turn> turns, Instant now) {
-    const JournalBatch batch = batch_of(turns);
-    bool foreign = false;
+    JournalBatch batch = batch_of(turns);
     if (!batch.rows.empty()) {
-      TRY(const std::int64_t last, parts.journal.append(batch, lease));
-      foreign = last != seen_seq + static_cast<std::int64_t>(batch.rows.size());
-      if (!foreign) { seen_seq = last; }
+      // A wish that has come since the journal was read may change what is decided: the next step reads it
+      // first.
+      batch.provided = Unchanged{.workload = {}, .seq = seen_seq};
+      const Result<std::int64_t> last = parts.journal.append(batch, lease);
+      if (!last.ok() && last.error().code == "moved") { return false; }
+      if (!last.ok()) { return last.error(); }
+      seen_seq = last.value();
     }
     outcomes.clear();
     for (Turn& turn : turns) { take_in(turn, now); }
-    if (foreign) {
-      // Rows of others lie between or before ours: read all of them again, so that memory is the journal's
-      // fold.
-      for (const Turn& turn : turns) {
-        if (!turn.records.empty()) { TRY([[maybe_unused]] const Ok loaded, reload(turn.id)); }
-      }
-      TRY([[maybe_unused]] const Ok read, read_foreign());
-    }
     return !batch.rows.empty();
   }
 

@@ -59,11 +59,19 @@ struct ChargeRow {
   bool operator==(const ChargeRow&) const = default;
 };
 
+/// What a write was thought out from: nobody has written (of this workload, unless its id is empty) behind
+/// row `seq`.
+struct Unchanged {
+  WorkloadId workload = {};
+  std::int64_t seq = 0;
+};
+
 /// What one append brings along: rows and the projections they change, in one transaction.
 struct JournalBatch {
   std::vector<JournalRow> rows = {};        // seq is ignored
   std::vector<WorkloadRow> workloads = {};  // inserted or replaced by id
   std::vector<ChargeRow> charges = {};      // inserted; the same (node, from) again is ignored
+  std::optional<Unchanged> provided = {};   // looked at in that transaction
 };
 
 /// The right to act. Only one supervisor holds it; a write with a lost lease fails with `conflict`.
@@ -81,6 +89,7 @@ class Journal {
  public:
   virtual ~Journal() = default;
   /// Appends all or nothing and syncs. With `lease` the write is refused unless that lease is still held.
+  /// When what the batch was `provided` is not so: `conflict`, code "moved"; read again, decide again.
   /// Returns the last seq. A WorkloadRow whose non-empty key belongs to another workload fails with
   /// `conflict`, code "key".
   virtual Result<std::int64_t> append(const JournalBatch& batch, const std::optional<Lease>& lease) = 0;

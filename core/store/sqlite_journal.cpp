@@ -52,6 +52,7 @@ class SqliteJournal final : public Journal {
     const std::lock_guard<std::mutex> hold(mutex_);
     TRY(Transaction transaction, Transaction::begin(database_.get(), path_));
     if (lease) { TRY([[maybe_unused]] const Ok held, check_lease(*lease)); }
+    if (batch.provided) { TRY([[maybe_unused]] const Ok same, check_unchanged(*batch.provided)); }
     TRY([[maybe_unused]] const Ok rows, insert_rows(batch.rows));
     TRY([[maybe_unused]] const Ok workloads, put_workloads(batch.workloads));
     TRY([[maybe_unused]] const Ok charges, insert_charges(batch.charges));
@@ -226,6 +227,21 @@ class SqliteJournal final : public Journal {
                  .hint = "another supervisor works on this journal, or may",
                  .source = path_,
                  .code = "lease"};
+  }
+
+  Status check_unchanged(const Unchanged& since) {
+    const bool all = since.workload.value.empty();
+    TRY(const StatementLoan query,
+        statements_.take(all ? "SELECT coalesce(max(seq), 0) FROM journal"
+                             : "SELECT coalesce(max(seq), 0) FROM journal WHERE workload = ?"));
+    if (!all) { query->bind(since.workload.value); }
+    TRY([[maybe_unused]] const bool row, query->step());
+    if (query->integer(0) <= since.seq) { return Ok{}; }
+    return Error{.kind = ErrorKind::conflict,
+                 .message = "somebody else has written into the journal since it was read",
+                 .hint = "try again",
+                 .source = path_,
+                 .code = "moved"};
   }
 
   Status insert_rows(const std::vector<JournalRow>& rows) {

@@ -29,9 +29,8 @@ Status wipe_disk(Files& files, const std::string& root) {
 Status take_machine(const MachineParts& parts, const MachineOptions& options, const std::string& reason) {
   // First the note: from now on the node cannot be reached, and its billing has ended, even if we die right
   // here.
-  const Status noted =
-      parts.files.write_atomic(options.root + "/" + std::string(kEndedFile),
-                               encode_ended({parts.clock.now(), reason}), 0644, /*durable=*/false);
+  Status noted = parts.files.write_atomic(options.root + "/" + std::string(kEndedFile),
+                                          encode_ended({parts.clock.now(), reason}), 0644, /*durable=*/false);
   // On a full disk there is no note; the machine goes all the same and the cloud will call it a host failure.
   if (Status s = end_processes(parts.clock, parts.processes, options.node); !s.ok()) { return s; }
   if (Status s = wipe_disk(parts.files, options.root); !s.ok()) { return s; }
@@ -90,7 +89,10 @@ Result<MachineOptions> parse_machine_arguments(const std::vector<std::string>& a
     } else if (name == "--expires-ms" && number) {
       options.expires = number;
     } else {
-      return Error{.kind = ErrorKind::invalid, .message = "local-machine cannot read " + name + " " + value};
+      std::string message = "local-machine cannot read " + name;
+      message += ' ';
+      message += value;
+      return Error{.kind = ErrorKind::invalid, .message = std::move(message)};
     }
   }
   if (options.root.empty() || options.node.value.empty()) {

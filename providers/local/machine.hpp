@@ -45,7 +45,7 @@ Result<PreemptOrder> parse_preempt(std::string_view text);
 /// The process that is a local node: `gpubroker local-machine <arguments>`. It gives the notice, takes the
 /// machine at preempt_at or at its death date with everything that runs on it, wipes its disk and returns. It
 /// also returns when its root is gone: then the cloud has ended it. The cloud may be away all the while.
-Status run_local_machine(MachineParts parts, const MachineOptions& options);
+Status run_local_machine(MachineParts parts, const MachineOptions& started);
 
 /// SIGKILL to every process of the node, until none is left. `internal` when some stay for 5 s.
 Status end_processes(Clock& clock, Processes& processes, const NodeId& node);

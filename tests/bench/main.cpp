@@ -119,6 +119,7 @@ double milliseconds(const timeval& time) {
 /// interpreter.
 Result<StartFigures> start_once(std::vector<std::string> words) {
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) { argv.push_back(word.data()); }
   argv.push_back(nullptr);
   const double began = seconds_now();

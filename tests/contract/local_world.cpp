@@ -44,6 +44,7 @@ LocalWorld::LocalWorld(const std::string& scenario) : parts_(std::make_unique<Pa
   provider_ = make_another();
 }
 
+// NOLINTNEXTLINE(bugprone-exception-escape): only what the library throws when memory is out.
 LocalWorld::~LocalWorld() {
   // A failed test must not leave machines behind.
   for (const Result<std::vector<NodeView>>& nodes :

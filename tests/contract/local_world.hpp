@@ -26,6 +26,7 @@ class TemporaryHome {
 class LocalWorld : public ContractWorld {
  public:
   explicit LocalWorld(const std::string& scenario);
+  // NOLINTNEXTLINE(bugprone-exception-escape): only what the library throws when memory is out.
   ~LocalWorld() override;
   Provider& provider() override { return *provider_; }
   std::unique_ptr<Provider> make_another() override;

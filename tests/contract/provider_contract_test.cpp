@@ -40,6 +40,7 @@ std::vector<NodeView> list(ContractWorld& world) {
 
 std::vector<NodeId> ids_of(const std::vector<NodeView>& nodes) {
   std::vector<NodeId> out;
+  out.reserve(nodes.size());
   for (const NodeView& node : nodes) { out.push_back(node.id); }
   return out;
 }
@@ -179,8 +180,10 @@ void check_refusals(ContractWorld& world) {
 void check_rivals(ContractWorld& world) {
   constexpr int kRivals = 4;
   std::vector<std::unique_ptr<Provider>> doors;
+  doors.reserve(kRivals);
   for (int i = 0; i < kRivals; ++i) { doors.push_back(world.make_another()); }
   std::vector<GangRequest> requests;
+  requests.reserve(std::size_t{2} * kRivals);
   for (int i = 0; i < 2 * kRivals; ++i) { requests.push_back(gang_of(world, "t" + std::to_string(i), 2)); }
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < kRivals; ++i) {

@@ -5,6 +5,7 @@
 #include "core/system/files.hpp"
 #include "providers/local/bill.hpp"
 
+// NOLINTNEXTLINE(bugprone-exception-escape): only what the library throws when memory is out.
 int main(int argc, char** argv) {
   if (argc != 2) {
     std::cerr << "usage: gpubroker-local-bill HOME\n";

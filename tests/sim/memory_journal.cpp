@@ -11,6 +11,16 @@ Result<std::int64_t> MemoryJournal::append(const JournalBatch& given, const std:
   if (lease && (!lease_ || lease_->fence != lease->fence || lease_->holder != lease->holder)) {
     return Error{.kind = ErrorKind::conflict, .message = "the lease is lost", .code = "lease"};
   }
+  if (given.provided) {
+    const Unchanged& since = *given.provided;
+    const auto own = of_workload_.find(since.workload);
+    const std::int64_t newest = since.workload.value.empty() ? last_
+                                : own == of_workload_.end()  ? 0
+                                                             : rows_[own->second.back()].seq;
+    if (newest > since.seq) {
+      return Error{.kind = ErrorKind::conflict, .message = "written since", .code = "moved"};
+    }
+  }
   for (const WorkloadRow& row : given.workloads) {
     for (const auto& [id, other] : workloads_) {
       if (!row.key.empty() && other.key == row.key && id != row.id) {

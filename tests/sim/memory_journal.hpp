@@ -17,12 +17,12 @@ class MemoryJournal final : public Journal {
   /// May change a batch: a planted bug.
   std::function<void(JournalBatch&)> tamper = {};
 
-  Result<std::int64_t> append(const JournalBatch& batch, const std::optional<Lease>& lease) override;
+  Result<std::int64_t> append(const JournalBatch& given, const std::optional<Lease>& lease) override;
   Result<std::vector<JournalRow>> read(const WorkloadId& workload, std::int64_t after,
                                        std::size_t limit) override;
   Result<std::int64_t> last_seq() override { return last_; }
   Result<std::vector<WorkloadRow>> workloads(bool only_live) override;
-  Result<std::optional<WorkloadRow>> find_workload(const std::string& id_or_name_or_key) override;
+  Result<std::optional<WorkloadRow>> find_workload(const std::string& name) override;
   Result<std::vector<ChargeRow>> charges() override { return charges_; }
   Status replace_projections(const std::vector<WorkloadRow>& workloads,
                              const std::vector<ChargeRow>& charges) override;

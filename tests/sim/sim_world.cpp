@@ -54,7 +54,7 @@ std::vector<PricePoint> World::prices(const OfferKey& key) const {
   std::vector<PricePoint> points{{began, {base + region}}};
   if (key.market == Market::spot) {  // drifts, so that a life has several rates
     for (int i = 1; i < 20; ++i) {
-      points.push_back({began + minutes{7 * i}, {base + region + 13'337 * (i % 5)}});
+      points.push_back({began + i * minutes{7}, {base + region + 13'337 * (i % 5)}});
     }
   }
   return points;

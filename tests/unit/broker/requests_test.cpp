@@ -92,6 +92,40 @@ TEST_CASE("what is already so is asked without a new row") {
   CHECK(desk.journal.last_seq().value() == before);
 }
 
+TEST_CASE("a wish that comes while the workload ends does not bring it back") {
+  Desk desk;
+  const std::string id = desk.launch("k");
+  desk.bring_to(id, Phase::running);
+  bool has_ended = false;
+  desk.journal.on_append = [&](bool after) -> Status {  // the supervisor is quicker than the command
+    if (after || std::exchange(has_ended, true)) { return Ok{}; }
+    desk.write(id, PhaseRecord{.to = Phase::stopping, .reason = "so", .exit = 0});
+    desk.write(id, PhaseRecord{.to = Phase::succeeded, .reason = "so", .exit = 0});
+    return Ok{};
+  };
+  const Status asked = ask(desk.journal, desk.clock, id, {.verb = UserVerb::stop});
+  REQUIRE_FALSE(asked.ok());
+  CHECK(asked.error().message.find("succeeded") != std::string::npos);
+  const WorkloadRow row = desk.journal.find_workload(id).value().value();
+  CHECK(row.phase == "succeeded");
+  CHECK_FALSE(row.live);
+}
+
+TEST_CASE("a wish is written although the workload goes on meanwhile") {
+  Desk desk;
+  const std::string id = desk.launch("k");
+  desk.bring_to(id, Phase::running);
+  int rows = 0;
+  desk.journal.on_append = [&](bool after) -> Status {
+    if (!after && ++rows < 4) { desk.write(id, WaitRecord{.until = {1}, .reason = "so"}); }
+    return Ok{};
+  };
+  REQUIRE(ask(desk.journal, desk.clock, id, {.verb = UserVerb::stop}).ok());
+  const WorkloadState state = load_state(desk.journal, id).value();
+  CHECK(state.asked_end == UserVerb::stop);
+  CHECK(desk.journal.find_workload(id).value().value() == project(state));
+}
+
 TEST_CASE("one key, one workload") {
   Desk desk;
   const std::string id = desk.launch("ci-1");

@@ -146,6 +146,29 @@ TEST_CASE("a batch is recorded whole or not at all") {
   CHECK(home.journal->append(batch("next"), std::nullopt).value() == 3);
 }
 
+TEST_CASE("a batch that was thought out from older rows is refused") {
+  Home home;
+  JournalBatch rows = batch("first", 2);
+  rows.rows[0].workload = {"w-1"};
+  rows.rows[1].workload = {"w-2"};
+  REQUIRE(home.journal->append(rows, std::nullopt).value() == 2);
+  const auto append = [&](const std::string& id, std::int64_t seq) {
+    JournalBatch more = batch("more", 1);
+    more.rows[0].workload = {"w-1"};
+    more.workloads = {workload("w-1")};
+    more.provided = Unchanged{.workload = {id}, .seq = seq};
+    return home.journal->append(more, std::nullopt);
+  };
+  check_refused(append("", 1), ErrorKind::conflict, "moved");
+  check_refused(append("w-1", 0), ErrorKind::conflict, "moved");
+  CHECK(all_rows(*home.journal).size() == 2);
+  CHECK(home.journal->workloads(false).value().empty());
+  CHECK(append("w-1", 1).value() == 3);  // what others wrote of other workloads is no matter
+  CHECK(append("w-3", 0).value() == 4);
+  CHECK(append("", 4).value() == 5);
+  check_refused(append("w-1", 3), ErrorKind::conflict, "moved");
+}
+
 TEST_CASE("a key belongs to one workload; the message says to which") {
   Home home;
   const auto put = [&](const WorkloadRow& row) {
