@@ -1,19 +1,19 @@
 #include "providers/registry.hpp"
 
 #include "providers/aws/cloud.hpp"
-#include "providers/crusoe/cloud.hpp"
 #include "providers/azure/cloud.hpp"
-#include "providers/gcp/cloud.hpp"
+#include "providers/crusoe/cloud.hpp"
 #include "providers/digitalocean/cloud.hpp"
+#include "providers/gcp/cloud.hpp"
 #include "providers/hyperstack/cloud.hpp"
 #include "providers/lambda/cloud.hpp"
 #include "providers/local/provider.hpp"
 #include "providers/nebius/cloud.hpp"
+#include "providers/oci/cloud.hpp"
 #include "providers/runpod/cloud.hpp"
 #include "providers/shadeform/cloud.hpp"
 #include "providers/vast/cloud.hpp"
 #include "providers/verda/cloud.hpp"
-#include "providers/oci/cloud.hpp"
 
 namespace gpubroker {
 namespace {
@@ -32,19 +32,18 @@ std::vector<CloudEntry> all_clouds() {
   // clang-format off
   return {
       {"aws", aws::make_cloud},
-      {"crusoe", crusoe::make_cloud},
       {"azure", azure::make_cloud},
-      {"gcp", gcp::make_cloud},
-      {"lambda", lambda::make_cloud},
-      {"nebius", nebius::make_cloud},
+      {"crusoe", crusoe::make_cloud},
       {"digitalocean", digitalocean::make_cloud},
+      {"gcp", gcp::make_cloud},
       {"hyperstack", hyperstack::make_cloud},
       {"lambda", lambda::make_cloud},
+      {"nebius", nebius::make_cloud},
+      {"oci", oci::make_cloud},
       {"runpod", runpod::make_cloud},
       {"shadeform", shadeform::make_cloud},
       {"vast", vast::make_cloud},
       {"verda", verda::make_cloud},
-      {"oci", oci::make_cloud},
   };
   // clang-format on
 }
