@@ -192,7 +192,8 @@ std::optional<OfferSort> offer_sort_from(std::string_view name) {
 
 Rate price_per_gpu(const Offer& offer) {
   const std::int64_t count = std::max(offer.gpu.count, 1);
-  return {(offer.price.micros_per_hour + count / 2) / count};
+  const std::int64_t price = offer.price.micros_per_hour;
+  return {price / count + (price % count * 2 >= count ? 1 : 0)};
 }
 
 std::optional<Rate> price_per_petaflop(const OfferRow& row) {
