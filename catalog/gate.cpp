@@ -15,6 +15,7 @@ constexpr std::array<std::string_view, 15> kRules = {
 // Per GPU and hour. The cheapest cards of the markets cost 0.03, the dearest chips on demand below 20.
 constexpr Rate kLeastPerGpu{20'000};
 constexpr Rate kMostPerGpu{200'000'000};
+constexpr Rate kMostWithoutGpu{1'000'000'000};  // EC2's dearest, of 24 TiB, costs 218
 
 constexpr std::int64_t kFar = 3;
 constexpr std::int64_t kSpotFar = 30;  // the deepest real discounts are about 90 %
@@ -137,7 +138,10 @@ std::optional<Verdict> judge_unit(const Listing& listing, const GateFacts& facts
 
 std::optional<Verdict> judge_amount(const Listing& listing) {
   const std::int64_t count = listing.offer.gpu.count;
-  if (count < 1) { return std::nullopt; }
+  if (count < 1) {
+    if (listing.offer.price <= kMostWithoutGpu) { return std::nullopt; }
+    return Verdict{GateRule::absurd_price, money(listing.offer.price) + " an hour for a machine without GPU"};
+  }
   const Rate per_gpu{listing.offer.price.micros_per_hour / count};
   // A least bid may be next to nothing; its own rule looks at it.
   if (per_gpu > kMostPerGpu || (per_gpu < kLeastPerGpu && listing.basis != PriceBasis::bid_floor)) {
@@ -156,8 +160,8 @@ std::optional<Verdict> judge_spot(const Listing& listing, const GateFacts& facts
   // Equal is real: Azure ND96isr H200 v5 in polandcentral, 130.592 both.
   if (spot > full) { return told(GateRule::spot_above_on_demand); }
   if (listing.basis == PriceBasis::bid_floor) {
-    if (spot.micros_per_hour * kFloorFar < full.micros_per_hour) { return told(GateRule::bid_floor); }
-  } else if (spot.micros_per_hour * kSpotFar < full.micros_per_hour) {
+    if (spot.micros_per_hour < full.micros_per_hour / kFloorFar) { return told(GateRule::bid_floor); }
+  } else if (spot.micros_per_hour < full.micros_per_hour / kSpotFar) {
     return told(GateRule::spot_far_below);
   }
   return std::nullopt;

@@ -108,7 +108,7 @@ std::optional<int> memory_word(std::string_view word) {
 
 /// "SXM4" is "SXM"; empty when the word is no form.
 std::string form_word(std::string_view word) {
-  const std::string form = upper(word);
+  std::string form = upper(word);
   if (form == "PCIE" || form == "NVL" || form == "OAM") { return form; }
   if (form == "SXM" || (form.size() == 4 && form.substr(0, 3) == "SXM" && is_number(form.substr(3)))) {
     return "SXM";
@@ -145,8 +145,8 @@ Words take_apart(std::string_view text) {
                           is_number(std::string_view(part).substr(0, part.size() - 1));
     first = false;
     if (is_count || is_idle_word(part)) { continue; }
-    if (const std::string form = form_word(part); !form.empty() && words.form.empty()) {
-      words.form = form;
+    if (std::string form = form_word(part); !form.empty() && words.form.empty()) {
+      words.form = std::move(form);
     } else if (const std::optional<int> memory = memory_word(part); memory && words.memory_gib == 0) {
       words.memory_gib = *memory;
     } else {
@@ -222,6 +222,7 @@ Models family_of(const GpuModel& one) {
 
 Error unknown_gpu(const std::string& name) {
   std::vector<std::string> known;
+  known.reserve(gpu_models().size());
   for (const GpuModel& model : gpu_models()) { known.push_back(upper(model.family)); }
   const std::string near = nearest(bare_name(name), known);
   return {.kind = ErrorKind::invalid,

@@ -171,7 +171,9 @@ class Ingest {
     report_.changed = counts.changed;
     report_.same = counts.same + counts.kept;
     report_.gone = counts.gone;
-    if (counts.twice > 0) { remark("told twice, the cheaper counts", "", counts.twice); }
+    if (counts.first_twice != nullptr) {
+      remark("told twice, the cheaper counts", format_offer_key(counts.first_twice->offer.key), counts.twice);
+    }
     TRY([[maybe_unused]] const Ok source, write_source(counts.now + counts.kept));
     return std::move(report_);
   }

@@ -152,6 +152,31 @@ std::string nearest_value(const Relaxed& relaxed, const std::vector<OfferRow>& r
   return joined(values, 3);
 }
 
+Result<QuarantineRow> read_quarantined(Reader& reader, const Statement& from, const PlaceNames& place,
+                                       const GpuModel* model) {
+  TRY(const std::string* type, reader.name(from.integer(2)));
+  TRY(const std::string* gpu_text, reader.name(from.integer(4)));
+  TRY(const std::string* told_by, reader.name(from.integer(11)));
+  TRY(const std::string* feed, reader.source(source_of(from.integer(0))));
+  QuarantineRow row{.feed = *feed,
+                    .rule = from.text(12),
+                    .reason = from.text(13),
+                    .since = {from.integer(14)},
+                    .told_at = {from.integer(15)}};
+  const int count = static_cast<int>(from.integer(5));
+  Offer& offer = row.listing.offer;
+  offer.key = {place.provider, place.region, place.zone, *type, static_cast<Market>(from.integer(3))};
+  offer.gpu = model != nullptr ? accelerator_of(*model, count)
+                               : Accelerator{.memory_gib = static_cast<int>(from.integer(6)), .count = count};
+  offer.price = {from.integer(9)};
+  offer.source = *told_by;
+  offer.learnt_at = row.told_at;
+  row.listing.gpu_text = *gpu_text;
+  row.listing.variant = from.text(8);
+  row.listing.basis = static_cast<PriceBasis>(from.integer(10));
+  return row;
+}
+
 }  // namespace
 
 std::string_view to_string(OfferSort sort) {
@@ -167,7 +192,8 @@ std::optional<OfferSort> offer_sort_from(std::string_view name) {
 
 Rate price_per_gpu(const Offer& offer) {
   const std::int64_t count = std::max(offer.gpu.count, 1);
-  return {(offer.price.micros_per_hour + count / 2) / count};
+  const std::int64_t price = offer.price.micros_per_hour;
+  return {price / count + (price % count * 2 >= count ? 1 : 0)};
 }
 
 std::optional<Rate> price_per_petaflop(const OfferRow& row) {
@@ -244,30 +270,11 @@ Result<std::vector<QuarantineRow>> find_quarantined(CatalogDb& db, const OfferQu
     if (!more) { break; }
     TRY(const PlaceNames* place, reader.place(all->integer(1)));
     TRY(const GpuModel* model, reader.model(all->integer(7)));
-    const auto market = static_cast<Market>(all->integer(3));
-    const int count = static_cast<int>(all->integer(5));
-    if (!is_wanted_place(query, *place) || !is_wanted_market(query, market)) { continue; }
-    if (model != nullptr && !is_wanted_gpu(query, model, count)) { continue; }
-    TRY(const std::string* type, reader.name(all->integer(2)));
-    TRY(const std::string* gpu_text, reader.name(all->integer(4)));
-    TRY(const std::string* told_by, reader.name(all->integer(11)));
-    TRY(const std::string* feed, reader.source(source_of(all->integer(0))));
-    QuarantineRow row{.feed = *feed,
-                      .rule = all->text(12),
-                      .reason = all->text(13),
-                      .since = {all->integer(14)},
-                      .told_at = {all->integer(15)}};
-    Offer& offer = row.listing.offer;
-    offer.key = {place->provider, place->region, place->zone, *type, market};
-    offer.gpu = model != nullptr
-                    ? accelerator_of(*model, count)
-                    : Accelerator{.memory_gib = static_cast<int>(all->integer(6)), .count = count};
-    offer.price = {all->integer(9)};
-    offer.source = *told_by;
-    offer.learnt_at = row.told_at;
-    row.listing.gpu_text = *gpu_text;
-    row.listing.variant = all->text(8);
-    row.listing.basis = static_cast<PriceBasis>(all->integer(10));
+    if (!is_wanted_place(query, *place) || !is_wanted_market(query, static_cast<Market>(all->integer(3)))) {
+      continue;
+    }
+    if (model != nullptr && !is_wanted_gpu(query, model, static_cast<int>(all->integer(5)))) { continue; }
+    TRY(QuarantineRow row, read_quarantined(reader, *all, *place, model));
     rows.push_back(std::move(row));
   }
   std::sort(rows.begin(), rows.end(), [](const QuarantineRow& a, const QuarantineRow& b) {

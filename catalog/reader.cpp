@@ -146,10 +146,9 @@ Status Reader::preload_signals() {
 }
 
 Result<const Reader::Signals*> Reader::signals(std::int64_t place, std::int64_t type) {
-  static const Signals kNone;
   const auto known = signals_.find({place, type});
   if (known != signals_.end()) { return static_cast<const Signals*>(&known->second); }
-  if (has_all_signals_) { return &kNone; }
+  if (has_all_signals_) { return &none_; }
   TRY(const StatementLoan query, db_->take("SELECT market, availability_kind, availability_value, "
                                            "availability_basis_id, reclaimed_percent_most FROM "
                                            "signal WHERE place_id = ? AND instance_type_id = ?"));
@@ -183,27 +182,25 @@ Result<std::int64_t> Reader::whole_region(std::int64_t id) {
   return whole;
 }
 
+/// Those of the zone first: they know better than those of the region.
 Status Reader::add_signals(OfferRow& row, std::int64_t place_id, std::int64_t type) {
   if (!has_signals_) {
     TRY(const bool has, has_rows("signal"));
     has_signals_ = has;
   }
   if (!*has_signals_) { return Ok{}; }
+  TRY([[maybe_unused]] const Ok own, add_signals_of(row, place_id, type));
   TRY(const std::int64_t whole, whole_region(place_id));
+  return whole == 0 || whole == place_id ? Status(Ok{}) : add_signals_of(row, whole, type);
+}
+
+Status Reader::add_signals_of(OfferRow& row, std::int64_t place_id, std::int64_t type) {
+  TRY(const Signals* found, signals(place_id, type));
   const auto market = static_cast<std::int64_t>(row.listing.offer.key.market);
-  for (const std::int64_t where : {place_id, whole}) {
-    if (where == 0) { continue; }
-    TRY(const Signals* found, signals(where, type));
-    for (const SignalRow& signal : *found) {
-      if (signal.market >= 0 && signal.market != market) { continue; }
-      if (signal.availability.kind != AvailabilityKind::unknown) {
-        row.signals.push_back(signal.availability);
-      }
-      if (signal.reclaimed && (!row.reclaimed_percent_most || where == place_id)) {
-        row.reclaimed_percent_most = signal.reclaimed;
-      }
-    }
-    if (whole == place_id) { break; }
+  for (const SignalRow& signal : *found) {
+    if (signal.market >= 0 && signal.market != market) { continue; }
+    if (signal.availability.kind != AvailabilityKind::unknown) { row.signals.push_back(signal.availability); }
+    if (signal.reclaimed && !row.reclaimed_percent_most) { row.reclaimed_percent_most = signal.reclaimed; }
   }
   return Ok{};
 }

@@ -61,9 +61,10 @@ class Reader {
   };
   using Signals = std::vector<SignalRow>;
   Result<SignalRow> read_signal(const Statement& row, int first);
-  Status add_signals(OfferRow& row, std::int64_t place, std::int64_t type);
+  Status add_signals(OfferRow& row, std::int64_t place_id, std::int64_t type);
+  Status add_signals_of(OfferRow& row, std::int64_t place_id, std::int64_t type);
   Result<const Signals*> signals(std::int64_t place, std::int64_t type);
-  Result<std::int64_t> whole_region(std::int64_t place);
+  Result<std::int64_t> whole_region(std::int64_t id);
   Result<bool> has_rows(const char* table);
 
   CatalogDb* db_;
@@ -82,6 +83,7 @@ class Reader {
   StatementLoan offer_ = {};
   std::map<std::pair<std::int64_t, std::int64_t>, Signals> signals_ = {};
   std::map<OfferKey, int> chances_ = {};
+  Signals none_ = {};
   bool has_all_signals_ = false;
   std::optional<bool> has_signals_ = {};
   std::optional<bool> has_observations_ = {};

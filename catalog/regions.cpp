@@ -16,7 +16,7 @@ struct Row {
 };
 
 /// What a region's first word says: AWS, GCP, OCI, IBM, Nebius, Lambda, Crusoe, RunPod, CoreWeave, OVH.
-/// Sorted by nothing: few.
+///
 constexpr std::array kFirstWords = {
     Row{"us", "us"},           Row{"usa", "us"},       Row{"ca", "ca"},     Row{"canada", "ca"},
     Row{"eu", "eu"},           Row{"eur", "eu"},       Row{"europe", "eu"}, Row{"uk", "uk"},

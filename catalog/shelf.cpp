@@ -259,6 +259,7 @@ void Shelf::put(const Incoming& row, Spot spot, Instant now) {
   Slot& slot = slots_[spot.slot];
   if (slot.fate != Fate::missing) {
     ++twice_;
+    if (first_twice_ == nullptr) { first_twice_ = row.listing; }
     if (slot.price <= row.listing->offer.price.micros_per_hour) { return; }
   }
   const bool differs = fill(slot, row, machine);
@@ -270,7 +271,7 @@ void Shelf::put(const Incoming& row, Spot spot, Instant now) {
 }
 
 Shelf::Counts Shelf::counts() const {
-  Counts counts{.twice = twice_};
+  Counts counts{.twice = twice_, .first_twice = first_twice_};
   for (const Slot& slot : slots_) {
     switch (slot.fate) {
       case Fate::kept:

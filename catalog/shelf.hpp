@@ -21,6 +21,7 @@ class Shelf {
     std::int64_t same = 0;
     std::int64_t gone = 0;
     std::int64_t twice = 0;  // told twice in one harvest; the cheaper one counts
+    const Listing* first_twice = nullptr;
   };
 
   /// Everything that the source has. `is_told(place)`: whether the harvest replaces the rows of this place.
@@ -120,6 +121,7 @@ class Shelf {
   std::unordered_map<SeriesKey, std::size_t, SeriesHash> by_key_ = {};
   std::vector<Slot> slots_ = {};
   std::int64_t twice_ = 0;
+  const Listing* first_twice_ = nullptr;
   MachineFacts last_facts_ = {};
   std::int64_t last_machine_ = 0;
 };

@@ -107,6 +107,8 @@ TEST_CASE("outside of everything ever seen per GPU") {
   CHECK(rule_of(p5("0.16")).empty());
   CHECK(rule_of(p5("1600.01")) == "absurd_price");
   CHECK(rule_of(listing("x/y/z/on_demand", "GB200", 4, "42")).empty());
+  CHECK(rule_of(listing("x/y/cpu/spot", "", 0, "9000000000000"), {.on_demand = usd("9200000000000")}) ==
+        "absurd_price");
 }
 
 TEST_CASE("spot above on demand cannot be; equal can: polandcentral, ND H200, 130.592 both") {

@@ -372,6 +372,7 @@ TEST_CASE("a row told twice counts once, the cheaper") {
     REQUIRE(report.remarks.size() == 1);
     CHECK(report.remarks[0].what == "told twice, the cheaper counts");
     CHECK(report.remarks[0].count == 2);
+    CHECK(report.remarks[0].detail == "aws/us-east-1/p5.48xlarge/on_demand");
     CHECK(world.find().size() == 3);
     CHECK(world.history("aws/us-east-1/p5.48xlarge/on_demand") == "0m 50.00");
   };
