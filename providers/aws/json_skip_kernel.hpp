@@ -1,3 +1,4 @@
+#pragma once
 // The inside of json_skipper.hpp, compiled once per instruction set: everything here is local to the file
 // that includes it, so that no function made for AVX2 is ever called on a machine without it.
 #include <cstdint>
@@ -137,7 +138,7 @@ inline std::size_t skip_block(SkipState& state, const char* bytes, std::size_t l
   return 0;
 }
 
-std::size_t skip(SkipState& state, std::string_view bytes) {
+inline std::size_t skip(SkipState& state, std::string_view bytes) {
   std::size_t at = 0;
   for (; at + kBlock <= bytes.size(); at += kBlock) {
     const std::size_t end = skip_block(state, bytes.data() + at, kBlock);
