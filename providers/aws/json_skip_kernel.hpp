@@ -13,7 +13,7 @@
 namespace gpubroker::aws {
 namespace {
 
-constexpr std::size_t kBlock = 64;
+inline constexpr std::size_t kBlock = 64;
 
 /// One bit per byte of a block.
 struct Masks {
@@ -24,12 +24,12 @@ struct Masks {
 };
 
 // '[' and ']' become '{' and '}' with this bit set, and nothing else does.
-constexpr char kBraceBit = 0x20;
+inline constexpr char kBraceBit = 0x20;
 
 #if defined(__AVX2__)
 inline Masks read_block(const char* bytes) {
   Masks masks;
-  for (int half = 0; half < 2; ++half) {
+  for (std::size_t half = 0; half < 2; ++half) {
     __m256i word;
     std::memcpy(&word, bytes + half * 32, sizeof(word));
     const __m256i folded = _mm256_or_si256(word, _mm256_set1_epi8(kBraceBit));
@@ -47,7 +47,7 @@ inline Masks read_block(const char* bytes) {
 #elif defined(__SSE2__)
 inline Masks read_block(const char* bytes) {
   Masks masks;
-  for (int quarter = 0; quarter < 4; ++quarter) {
+  for (std::size_t quarter = 0; quarter < 4; ++quarter) {
     __m128i word;
     std::memcpy(&word, bytes + quarter * 16, sizeof(word));
     const __m128i folded = _mm_or_si128(word, _mm_set1_epi8(kBraceBit));
