@@ -153,6 +153,10 @@ QueryPairs spot_history_call(Instant now) {
 
 Result<std::string> parse_spot_history(std::string_view body, const std::string& region, Instant now,
                                        SpotPrices& prices, Harvest& remarks) {
+  if (region.rfind("cn-", 0) == 0) {  // in yuan, and no field says so
+    add_remark(remarks, "unknown currency", "spot prices of " + region);
+    return std::string();
+  }
   return read_xml(body, kSource, [&](const pugi::xml_node& root) -> Result<std::string> {
     for_each_item(root.child("spotPriceHistorySet"), remarks, [&](const pugi::xml_node& row) {
       if (text_at(row, "productDescription") != "Linux/UNIX") { return; }

@@ -1,3 +1,4 @@
+#include <array>
 #include <map>
 
 #include "core/base/text.hpp"
@@ -8,13 +9,21 @@
 namespace gpubroker::aws {
 namespace {
 
+struct OldName {
+  std::string_view before;
+  std::string_view now;
+};
 /// Names of before 2012 that may still turn up in the feed of the price page.
+constexpr std::array kOldNames = {
+    OldName{"us-east", "us-east-1"},       OldName{"us-west", "us-west-1"},
+    OldName{"eu-ireland", "eu-west-1"},    OldName{"apac-sin", "ap-southeast-1"},
+    OldName{"apac-syd", "ap-southeast-2"}, OldName{"apac-tokyo", "ap-northeast-1"}};
+
 std::string region_of_feed(const std::string& name) {
-  static const std::map<std::string, std::string> kOldNames = {
-      {"us-east", "us-east-1"},       {"us-west", "us-west-1"},       {"eu-ireland", "eu-west-1"},
-      {"apac-sin", "ap-southeast-1"}, {"apac-syd", "ap-southeast-2"}, {"apac-tokyo", "ap-northeast-1"}};
-  const auto old = kOldNames.find(name);
-  return old == kOldNames.end() ? name : old->second;
+  for (const OldName& old : kOldNames) {
+    if (old.before == name) { return std::string(old.now); }
+  }
+  return name;
 }
 
 std::optional<Money> linux_price(const AnswerValue& size) {
@@ -89,7 +98,9 @@ Result<Harvest> parse_spot_advisor(std::string_view body) {
         if (!types) { return; }
         for (const auto& [type, told] : types->members()) {
           if (find_type(type) == nullptr) { continue; }
-          read_row(region + "." + type, harvest, [&, type = type, told = told] {
+          std::string place = region;
+          place += "." + type;
+          read_row(place, harvest, [&, type = type, told = told] {
             const auto range = most.find(told.at("r").whole<std::int32_t>());
             if (range == most.end()) { AnswerValue::refuse("no such range"); }
             Signal signal{.provider = "aws", .region = region, .instance_type = type, .market = Market::spot};

@@ -62,7 +62,7 @@ Result<CachedToken> read_sso_cache(const CredentialsRequest& request, const std:
 }
 
 /// The token, renewed when it ends soon. Writes it back, so that other tools have it too.
-Result<SsoToken> renew_sso_token(const CredentialsRequest& request, CachedToken cached,
+Result<SsoToken> renew_sso_token(const CredentialsRequest& request, const CachedToken& cached,
                                  const std::string& region, const std::string& login) {
   const Instant now = request.clock.now();
   if (cached.token.expires > now + kRenewBefore) { return cached.token; }
@@ -166,8 +166,8 @@ Result<Credentials> sso_credentials(const CredentialsRequest& request, const std
         "aws configure sso --profile " + profile);
   }
   const std::string login = "aws sso login --profile " + profile;
-  TRY(CachedToken cached, read_sso_cache(request, session.empty() ? url : session, login));
-  TRY(const SsoToken token, renew_sso_token(request, std::move(cached), region, login));
+  TRY(const CachedToken cached, read_sso_cache(request, session.empty() ? url : session, login));
+  TRY(const SsoToken token, renew_sso_token(request, cached, region, login));
   const std::string endpoint = endpoint_of(settings, request.processes, "sso", region);
   TRY(const HttpResponse answer,
       request.http.send(encode_sso_credentials(endpoint, account, role, token.access)));

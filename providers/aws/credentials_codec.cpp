@@ -35,6 +35,10 @@ std::string sha1_hex(std::string_view bytes) {
 std::string quoted(std::string_view text) {
   std::string json = "\"";
   for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20) {
+      json += "\\u00" + to_hex({&c, 1});
+      continue;
+    }
     if (c == '"' || c == '\\') { json += '\\'; }
     json += c;
   }

@@ -130,18 +130,4 @@ bool is_region_name(std::string_view name) {
   });
 }
 
-std::string region_of_zone(std::string_view zone) {
-  const std::vector<std::string> parts = split(zone, '-');
-  std::string region;
-  for (const std::string& part : parts) {
-    const std::size_t digits = part.find_first_of("0123456789");
-    region += region.empty() ? part : "-" + part;
-    if (digits != 0) { continue; }
-    const std::size_t end = part.find_first_not_of("0123456789");
-    if (end != std::string::npos) { region.resize(region.size() - (part.size() - end)); }
-    return is_region_name(region) ? region : std::string();
-  }
-  return {};
-}
-
 }  // namespace gpubroker::aws

@@ -37,7 +37,5 @@ Listing listing_of(std::string_view region, std::string_view zone, std::string_v
 
 /// "us-east-1", "us-gov-west-1"; not "us-west-2-lax-1" (a local zone) nor "us-east-1-wl1-bos-wlz-1".
 bool is_region_name(std::string_view name);
-/// The region of a zone by its name: "us-east-1b", "us-east-1-dfw-2a". Empty: no zone's name.
-std::string region_of_zone(std::string_view zone);
 
 }  // namespace gpubroker::aws

@@ -14,7 +14,7 @@ constexpr std::size_t kMostFile = std::size_t{8} << 30U;
 constexpr Millis kFileTimeout{15 * 60'000};
 
 /// What is wanted of a price file has come: the rest (Reserved terms, half of it) need not be fetched.
-const char* const kEnough = "enough";
+constexpr const char* kEnough = "enough";
 
 struct RegionFile {
   std::string region = {};

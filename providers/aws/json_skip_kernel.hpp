@@ -1,3 +1,4 @@
+#pragma once
 // The inside of json_skipper.hpp, compiled once per instruction set: everything here is local to the file
 // that includes it, so that no function made for AVX2 is ever called on a machine without it.
 #include <cstdint>
@@ -12,7 +13,7 @@
 namespace gpubroker::aws {
 namespace {
 
-constexpr std::size_t kBlock = 64;
+inline constexpr std::size_t kBlock = 64;
 
 /// One bit per byte of a block.
 struct Masks {
@@ -23,12 +24,12 @@ struct Masks {
 };
 
 // '[' and ']' become '{' and '}' with this bit set, and nothing else does.
-constexpr char kBraceBit = 0x20;
+inline constexpr char kBraceBit = 0x20;
 
 #if defined(__AVX2__)
 inline Masks read_block(const char* bytes) {
   Masks masks;
-  for (int half = 0; half < 2; ++half) {
+  for (std::size_t half = 0; half < 2; ++half) {
     __m256i word;
     std::memcpy(&word, bytes + half * 32, sizeof(word));
     const __m256i folded = _mm256_or_si256(word, _mm256_set1_epi8(kBraceBit));
@@ -46,7 +47,7 @@ inline Masks read_block(const char* bytes) {
 #elif defined(__SSE2__)
 inline Masks read_block(const char* bytes) {
   Masks masks;
-  for (int quarter = 0; quarter < 4; ++quarter) {
+  for (std::size_t quarter = 0; quarter < 4; ++quarter) {
     __m128i word;
     std::memcpy(&word, bytes + quarter * 16, sizeof(word));
     const __m128i folded = _mm_or_si128(word, _mm_set1_epi8(kBraceBit));
@@ -137,7 +138,7 @@ inline std::size_t skip_block(SkipState& state, const char* bytes, std::size_t l
   return 0;
 }
 
-std::size_t skip(SkipState& state, std::string_view bytes) {
+inline std::size_t skip(SkipState& state, std::string_view bytes) {
   std::size_t at = 0;
   for (; at + kBlock <= bytes.size(); at += kBlock) {
     const std::size_t end = skip_block(state, bytes.data() + at, kBlock);

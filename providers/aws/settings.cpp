@@ -40,10 +40,10 @@ std::string config_section(const std::string& profile) {
 }  // namespace
 
 std::string Settings::value(const std::string& of_profile, const std::string& key) const {
-  const std::string from_config = ini_value(config, config_section(of_profile), key);
+  std::string from_config = ini_value(config, config_section(of_profile), key);
   if (!from_config.empty()) { return from_config; }
   // "[profile default]" is read too; what is in the credentials file counts where the config says nothing.
-  const std::string spelled_out = ini_value(config, "profile " + of_profile, key);
+  std::string spelled_out = ini_value(config, "profile " + of_profile, key);
   return spelled_out.empty() ? ini_value(credentials, of_profile, key) : spelled_out;
 }
 
@@ -69,7 +69,7 @@ Settings load_settings(Files& files, Processes& processes) {
   settings.profile_named = !settings.profile.empty();
   if (!settings.profile_named) { settings.profile = "default"; }
   if (settings.profile_named && has_keys_in_environment(processes)) {
-    settings.warnings.push_back(
+    settings.warnings.emplace_back(
         "$AWS_PROFILE and $AWS_ACCESS_KEY_ID are both set: the keys are used, as the aws command "
         "does; other tools use the profile");
   }
@@ -78,7 +78,7 @@ Settings load_settings(Files& files, Processes& processes) {
 
 std::string region_setting(const Settings& settings, Processes& processes) {
   for (const char* const variable : {"AWS_REGION", "AWS_DEFAULT_REGION"}) {
-    const std::string region = processes.env(variable).value_or("");
+    std::string region = processes.env(variable).value_or("");
     if (!region.empty()) { return region; }
   }
   return settings.value(settings.profile, "region");

@@ -96,6 +96,15 @@ TEST_CASE("aws: spot prices by zone, the younger one, Linux, accelerators") {
   CHECK(told.remarks[0].detail == "spotPriceHistorySet[5]: the field spotPrice is no amount");
 }
 
+TEST_CASE("aws: spot prices of China are in yuan, which no field says: none are read") {
+  SpotPrices prices;
+  Harvest told;
+  REQUIRE(parse_spot_history(fixture("aws/spot_history_1.xml"), "cn-north-1", kNow, prices, told).ok());
+  CHECK(prices.empty());
+  REQUIRE(told.remarks.size() == 1);
+  CHECK(told.remarks[0] == Remark{.what = "unknown currency", .detail = "spot prices of cn-north-1"});
+}
+
 TEST_CASE("aws: the spot history is asked for what holds now") {
   const QueryPairs form = spot_history_call(kNow + Millis{123});
   CHECK(std::find(form.begin(), form.end(),

@@ -418,6 +418,16 @@ TEST_CASE("aws credentials: an instance's role by IMDSv2") {
     CHECK(sent(place.visit.http.requests[2], "x-aws-ec2-metadata-token") == "imds-token");
     CHECK(place.visit.http.requests[0].timeout == Millis{1'000});
   }
+  SUBCASE("and the region that it is in") {
+    place.visit.http.answer("PUT " + base + "api/token", "imds-token");
+    place.visit.http.answer("GET " + base + "meta-data/placement/region", "eu-north-1");
+    const Settings settings = load_settings(place.home.files, place.home.processes);
+    CHECK(region_of_instance({.settings = settings,
+                              .files = place.home.files,
+                              .processes = place.home.processes,
+                              .http = place.visit.http,
+                              .clock = place.visit.clock}) == "eu-north-1");
+  }
   SUBCASE("without one") {
     place.visit.http.answer("PUT " + base + "api/token", "imds-token");
     place.visit.http.answer("GET " + roles, {.status = 404});
@@ -450,6 +460,16 @@ TEST_CASE("aws credentials: endpoints of tests and of private networks") {
         "https://ec2.cn-north-1.amazonaws.com.cn");
   CHECK(endpoint_of(settings, place.home.processes, "sso", "us-east-1") ==
         "https://portal.sso.us-east-1.amazonaws.com");
+}
+
+TEST_CASE("aws credentials: an SSO token is kept as it is, whatever is in it") {
+  SsoToken token{
+      .access = Secret("a\"b\\c\nd\x01"), .expires = Instant{1'795'525'200'000}, .region = "eu-central-1"};
+  const auto again = parse_sso_token(format_sso_token(token));
+  REQUIRE(again.ok());
+  CHECK(again.value().access.reveal() == token.access.reveal());
+  CHECK(again.value().expires == token.expires);
+  CHECK(again.value().region == "eu-central-1");
 }
 
 TEST_CASE("aws credentials: mutants of what gives keys are refused") {
