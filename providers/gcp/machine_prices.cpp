@@ -9,8 +9,9 @@
 namespace gpubroker::gcp {
 namespace {
 
-constexpr std::int64_t kHoursPerMonth = 730;  // how Google turns months into hours
-constexpr std::int64_t kMostNanos = 1'000'000'000'000'000;
+constexpr std::int64_t kHoursPerMonth = 730;             // how Google turns months into hours
+constexpr std::int64_t kLeastNanos = 1'000;              // below a micro-dollar it would round to nothing
+constexpr std::int64_t kMostNanos = 10'000'000'000'000;  // 10 000 dollars
 constexpr std::array kMarkets = {std::pair{Market::on_demand, kOnDemand}, std::pair{Market::spot, kSpot},
                                  std::pair{Market::flex, kFlex}, std::pair{Market::block, kBlock}};
 
@@ -47,7 +48,7 @@ std::string name_of(const Part& part) {
 
 void PartPrices::add(const SkuName& name, const std::string& region, const PartPrice& price,
                      Harvest& harvest) {
-  if (price.nanos <= 0 || price.nanos > kMostNanos / 100'000) {
+  if (price.nanos < kLeastNanos || price.nanos > kMostNanos) {
     add_remark(harvest, "price out of range", "SKU " + price.sku);
     return;
   }

@@ -1,0 +1,154 @@
+#!/usr/bin/python3
+"""gcloud and Google's Node client judge the emulated Google Cloud: signed login, aggregated lists, paging.
+
+    gcp_client.py             runs with what is installed; exits 77 when neither client is there
+    gcp_client.py --install   first installs the Node client into build/clients/gcp (needs the npm registry)"""
+import json, os, pathlib, shutil, subprocess, sys, tempfile, urllib.request
+
+TESTS = pathlib.Path(__file__).resolve().parents[2]
+NODE_FOLDER = TESTS.parent / "build" / "clients" / "gcp"
+sys.path.insert(0, str(TESTS))
+
+from testcloud.clouds import gcp  # noqa: E402
+
+ACCOUNT = "ci@test-proj.iam.gserviceaccount.com"
+SCRIPT = """
+const dns = require('dns');
+// Every host is the emulator; the Host header stays the cloud's.
+dns.lookup = (host, options, done) => {
+  if (typeof options === 'function') { done = options; options = {}; }
+  if (options.all) { done(null, [{address: '127.0.0.1', family: 4}]); } else { done(null, '127.0.0.1', 4); }
+};
+const {CloudCatalogClient} = require('@google-cloud/billing');
+const {OAuth2Client} = require('google-auth-library');
+const auth = new OAuth2Client();
+auth.setCredentials({access_token: process.env.TOKEN, expiry_date: Date.now() + 3600e3});
+const client = new CloudCatalogClient({port: Number(process.env.PORT), protocol: 'http', fallback: true, authClient: auth, projectId: 'test-proj'});
+(async () => {
+  const skus = [];
+  for await (const sku of client.listSkusAsync({parent: 'services/6F81-5844-456A'})) {
+    const price = sku.pricingInfo[0].pricingExpression.tieredRates[0].unitPrice;
+    skus.push({description: sku.description, regions: sku.serviceRegions, usage: sku.category.usageType,
+               unit: sku.pricingInfo[0].pricingExpression.usageUnit, units: String(price.units), nanos: price.nanos});
+  }
+  console.log(JSON.stringify(skus));
+})().catch(error => { console.error(error); process.exit(1); });
+"""
+
+
+def make_key(folder):
+    key, public = folder / "key.pem", folder / "public.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", key], check=True, capture_output=True)
+    subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-out", public], check=True, capture_output=True)
+    return key.read_text(), public.read_text()
+
+
+class Emulator:
+    def __init__(self, ready):
+        self.plain = ready["plain"]
+
+    def url(self, name):
+        return f"http://127.0.0.1:{self.plain}/__host/{name}"
+
+    def call(self, path, body=None):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.plain}{path}", data=None if body is None else json.dumps(body).encode())
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        return json.loads(opener.open(request, timeout=20).read())
+
+
+class Gcloud:
+    def __init__(self, emulator, folder):
+        self.env = dict(os.environ, CLOUDSDK_CONFIG=str(folder / "gcloud"), CLOUDSDK_CORE_PROJECT=gcp.PROJECT, CLOUDSDK_CORE_DISABLE_PROMPTS="1",
+                        CLOUDSDK_CORE_DISABLE_USAGE_REPORTING="1", CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK="1", CLOUDSDK_SURVEY_DISABLE_PROMPTS="1",
+                        CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE=emulator.url("compute.googleapis.com") + "/compute/v1/")
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "GOOGLE_APPLICATION_CREDENTIALS"):
+            self.env.pop(name, None)
+
+    def run(self, *words):
+        return subprocess.run(["gcloud", *words], env=self.env, capture_output=True, text=True, timeout=110)
+
+    def read(self, *words):
+        done = self.run(*words, "--format=json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+def check_gcloud(emulator, folder, key, wrong_key):
+    gcloud = Gcloud(emulator, folder)
+    account = {"type": "service_account", "project_id": gcp.PROJECT, "private_key_id": "k1", "private_key": wrong_key, "client_email": ACCOUNT, "client_id": "1",
+               "token_uri": emulator.url("oauth2.googleapis.com") + "/token"}
+    file = folder / "account.json"
+    file.write_text(json.dumps(account))
+    refused = gcloud.run("auth", "activate-service-account", f"--key-file={file}")
+    assert refused.returncode != 0 and "Invalid JWT Signature" in refused.stderr, (refused.stdout, refused.stderr)
+
+    file.write_text(json.dumps(dict(account, private_key=key)))
+    assert gcloud.run("auth", "activate-service-account", f"--key-file={file}").returncode == 0
+    token = gcloud.run("auth", "print-access-token")
+    assert token.returncode == 0 and token.stdout.startswith("ya29.testcloud-"), token.stderr
+
+    accelerators = gcloud.read("compute", "accelerator-types", "list")
+    places = {(item["name"], item["zone"].rsplit("/", 1)[-1]) for item in accelerators}
+    assert ("nvidia-gb200", "us-east1-d") in places and ("nvidia-tesla-t4", "us-west1-b") in places, places
+    machines = gcloud.read("compute", "machine-types", "list")
+    found = {(item["name"], item["zone"].rsplit("/", 1)[-1]): item for item in machines}
+    assert len(found) == sum(len(shape[4]) for shape in {**gcp.TYPES, **gcp.GONE}.values()), len(found)
+    h100 = found["a3-highgpu-8g", "us-central1-a"]
+    assert h100["guestCpus"] == 208 and h100["accelerators"][0]["guestAcceleratorCount"] == 8, h100
+    pages = [entry for entry in emulator.call("/__log") if "aggregated/machineTypes" in entry["target"]]
+    assert len(pages) > 1, pages
+    return token.stdout.strip()
+
+
+def check_node(emulator, folder, token):
+    script = folder / "skus.js"
+    script.write_text(SCRIPT)
+    env = dict(os.environ, NODE_PATH=str(NODE_FOLDER / "node_modules"), TOKEN=token, PORT=str(emulator.plain))
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        env.pop(name, None)
+    done = subprocess.run(["node", script], env=env, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+    skus = json.loads(done.stdout)
+    assert len(skus) == len(gcp.SKUS), (len(skus), len(gcp.SKUS))
+    h100 = next(sku for sku in skus if sku["description"] == "Nvidia H100 80GB GPU running in Americas")
+    assert (h100["units"], h100["nanos"], h100["unit"], h100["usage"]) == ("9", 796550000, "h", "OnDemand"), h100
+    pages = [entry for entry in emulator.call("/__log") if "/skus" in entry["target"]]
+    assert len(pages) > 1, pages
+
+
+def login(emulator):
+    """A token without gcloud."""
+    form = "grant_type=refresh_token&client_id=c&client_secret=s&refresh_token=1//refresh-testcloud".encode()
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    return json.loads(opener.open(emulator.url("oauth2.googleapis.com") + "/token", form, timeout=20).read())["access_token"]
+
+
+def main():
+    if "--install" in sys.argv:
+        NODE_FOLDER.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", NODE_FOLDER, "@google-cloud/billing"], check=True)
+    has_gcloud = shutil.which("gcloud") is not None
+    has_node = shutil.which("node") is not None and (NODE_FOLDER / "node_modules" / "@google-cloud" / "billing").is_dir()
+    if not has_gcloud and not has_node:
+        print("skipped: neither gcloud nor @google-cloud/billing is installed (gcp_client.py --install gets the latter)")
+        sys.exit(77)
+    server = subprocess.Popen(["/usr/bin/python3", TESTS / "testcloud" / "server.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            emulator = Emulator(json.loads(server.stdout.readline()))
+            key, public = make_key(folder)
+            wrong_key, _ = make_key(folder)
+            emulator.call("/__scenario", {"clouds": {"gcp": {"accounts": {ACCOUNT: public}}}})
+            token = check_gcloud(emulator, folder, key, wrong_key) if has_gcloud else login(emulator)
+            if has_node:
+                check_node(emulator, folder, token)
+    finally:
+        server.stdin.close()
+        server.wait(10)
+    for client, is_there in (("gcloud", has_gcloud), ("@google-cloud/billing", has_node)):
+        print(f"gcp: {client}", "is content with the emulator" if is_there else "is not installed: skipped")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+// Every parser of Google's codecs on any bytes. Seeds: tests/fixtures/gcp.
+#include "providers/gcp/codec.hpp"
+#include "providers/gcp/credentials_codec.hpp"
+#include "providers/gcp/facts.hpp"
+#include "tests/fuzz/fuzz.hpp"
+
+using namespace gpubroker;  // NOLINT(google-build-using-namespace): a program of few functions.
+
+namespace {
+
+void check(const Harvest& harvest) {
+  for (const Listing& listing : harvest.listings) {
+    fuzz::must(listing.offer.key.provider == "gcp", "a listing is of its cloud");
+    fuzz::must(listing.offer.gpu.count > 0, "a listing has a GPU");
+    const bool has_price = listing.offer.price.micros_per_hour > 0;
+    fuzz::must(has_price != (listing.basis == PriceBasis::quote),
+               "a quote has no price, all others have one");
+    std::int64_t sum = 0;
+    for (const PricePart& part : listing.parts) { sum += part.rate.micros_per_hour; }
+    fuzz::must(sum == listing.offer.price.micros_per_hour, "parts add up");
+  }
+  for (const Signal& signal : harvest.signals) {
+    fuzz::must(signal.availability.value >= 0, "no fewer machines than none");
+  }
+}
+
+}  // namespace
+
+GPUBROKER_FUZZ_TARGET(input) {
+  const Instant now{1'795'521'600'000};
+  Harvest harvest;
+  gcp::PartPrices prices;
+  std::size_t count = 0;
+  static_cast<void>(gcp::parse_skus(input, prices, count, harvest));
+  prices.add_machines(now, harvest);
+  static_cast<void>(gcp::read_sku_name(input));
+
+  gcp::Zones zones;
+  gcp::SoldIn types;
+  gcp::SoldIn accelerators;
+  static_cast<void>(gcp::parse_zones(input, zones));
+  static_cast<void>(gcp::parse_machine_types(input, types, harvest));
+  static_cast<void>(gcp::parse_accelerator_types(input, accelerators));
+  gcp::add_sold_signals(zones, types, accelerators, harvest);
+
+  gcp::Quotas quotas;
+  static_cast<void>(gcp::parse_region_quotas(input, quotas));
+  static_cast<void>(gcp::parse_quota_infos(input, quotas));
+  const Result<std::optional<gcp::Quota>> all_regions = gcp::parse_project_quota(input);
+  gcp::add_quota_signals(quotas, all_regions.ok() ? all_regions.value() : std::nullopt, harvest);
+  static_cast<void>(gcp::parse_calendar_advice(input, "a4-highgpu-8g", "us-central1", now, harvest));
+  check(harvest);
+
+  static_cast<void>(gcp::parse_permissions(input));
+  static_cast<void>(gcp::parse_error({.status = 403, .body = std::string(input)}, "GET x", now));
+  static_cast<void>(gcp::parse_adc(input, "file"));
+  static_cast<void>(gcp::parse_token(input, now));
+  static_cast<void>(gcp::parse_generated_token(input));
+  static_cast<void>(gcp::parse_token_info(input));
+  static_cast<void>(gcp::read_subject_token(input, {.json_field = "value"}));
+  static_cast<void>(gcp::read_executable_answer(input, now));
+  static_cast<void>(gcp::impersonated_email(input));
+}
