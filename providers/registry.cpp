@@ -8,6 +8,7 @@
 #include "providers/shadeform/cloud.hpp"
 #include "providers/vast/cloud.hpp"
 #include "providers/verda/cloud.hpp"
+#include "providers/vultr/cloud.hpp"
 
 namespace gpubroker {
 namespace {
@@ -31,6 +32,7 @@ std::vector<CloudEntry> all_clouds() {
       {"shadeform", shadeform::make_cloud},
       {"vast", vast::make_cloud},
       {"verda", verda::make_cloud},
+      {"vultr", vultr::make_cloud},
   };
 }
 
