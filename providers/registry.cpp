@@ -1,5 +1,6 @@
 #include "providers/registry.hpp"
 
+#include "providers/brev/cloud.hpp"
 #include "providers/digitalocean/cloud.hpp"
 #include "providers/hyperstack/cloud.hpp"
 #include "providers/lambda/cloud.hpp"
@@ -8,6 +9,7 @@
 #include "providers/shadeform/cloud.hpp"
 #include "providers/vast/cloud.hpp"
 #include "providers/verda/cloud.hpp"
+#include "providers/voltagepark/cloud.hpp"
 #include "providers/vultr/cloud.hpp"
 
 namespace gpubroker {
@@ -25,6 +27,7 @@ Result<std::unique_ptr<Provider>> make_local(const ProviderContext& context) {
 
 std::vector<CloudEntry> all_clouds() {
   return {
+      {"brev", brev::make_cloud},
       {"digitalocean", digitalocean::make_cloud},
       {"hyperstack", hyperstack::make_cloud},
       {"lambda", lambda::make_cloud},
@@ -32,6 +35,7 @@ std::vector<CloudEntry> all_clouds() {
       {"shadeform", shadeform::make_cloud},
       {"vast", vast::make_cloud},
       {"verda", verda::make_cloud},
+      {"voltagepark", voltagepark::make_cloud},
       {"vultr", vultr::make_cloud},
   };
 }
