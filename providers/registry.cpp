@@ -3,6 +3,7 @@
 #include "providers/aws/cloud.hpp"
 #include "providers/azure/cloud.hpp"
 #include "providers/crusoe/cloud.hpp"
+#include "providers/brev/cloud.hpp"
 #include "providers/digitalocean/cloud.hpp"
 #include "providers/gcp/cloud.hpp"
 #include "providers/hyperstack/cloud.hpp"
@@ -14,6 +15,8 @@
 #include "providers/shadeform/cloud.hpp"
 #include "providers/vast/cloud.hpp"
 #include "providers/verda/cloud.hpp"
+#include "providers/voltagepark/cloud.hpp"
+#include "providers/vultr/cloud.hpp"
 
 namespace gpubroker {
 namespace {
@@ -34,6 +37,7 @@ std::vector<CloudEntry> all_clouds() {
       {"aws", aws::make_cloud},
       {"azure", azure::make_cloud},
       {"crusoe", crusoe::make_cloud},
+      {"brev", brev::make_cloud},
       {"digitalocean", digitalocean::make_cloud},
       {"gcp", gcp::make_cloud},
       {"hyperstack", hyperstack::make_cloud},
@@ -44,6 +48,8 @@ std::vector<CloudEntry> all_clouds() {
       {"shadeform", shadeform::make_cloud},
       {"vast", vast::make_cloud},
       {"verda", verda::make_cloud},
+      {"voltagepark", voltagepark::make_cloud},
+      {"vultr", vultr::make_cloud},
   };
   // clang-format on
 }
