@@ -1,5 +1,6 @@
 #include "providers/registry.hpp"
 
+#include "providers/coreweave/cloud.hpp"
 #include "providers/crusoe/cloud.hpp"
 #include "providers/lambda/cloud.hpp"
 #include "providers/local/provider.hpp"
@@ -21,6 +22,7 @@ Result<std::unique_ptr<Provider>> make_local(const ProviderContext& context) {
 
 std::vector<CloudEntry> all_clouds() {
   return {
+      {"coreweave", coreweave::make_cloud},
       {"crusoe", crusoe::make_cloud},
       {"lambda", lambda::make_cloud},
       {"nebius", nebius::make_cloud},
