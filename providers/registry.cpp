@@ -6,6 +6,7 @@
 #include "providers/local/provider.hpp"
 #include "providers/nebius/cloud.hpp"
 #include "providers/oci/cloud.hpp"
+#include "providers/sfcompute/cloud.hpp"
 
 namespace gpubroker {
 namespace {
@@ -27,6 +28,7 @@ std::vector<CloudEntry> all_clouds() {
       {"lambda", lambda::make_cloud},
       {"nebius", nebius::make_cloud},
       {"oci", oci::make_cloud},
+      {"sfcompute", sfcompute::make_cloud},
   };
 }
 
