@@ -2,11 +2,13 @@
 
 #include "providers/coreweave/cloud.hpp"
 #include "providers/crusoe/cloud.hpp"
+#include "providers/fluidstack/cloud.hpp"
 #include "providers/lambda/cloud.hpp"
 #include "providers/local/provider.hpp"
 #include "providers/nebius/cloud.hpp"
 #include "providers/oci/cloud.hpp"
 #include "providers/sfcompute/cloud.hpp"
+#include "providers/together/cloud.hpp"
 
 namespace gpubroker {
 namespace {
@@ -23,12 +25,10 @@ Result<std::unique_ptr<Provider>> make_local(const ProviderContext& context) {
 
 std::vector<CloudEntry> all_clouds() {
   return {
-      {"coreweave", coreweave::make_cloud},
-      {"crusoe", crusoe::make_cloud},
-      {"lambda", lambda::make_cloud},
-      {"nebius", nebius::make_cloud},
-      {"oci", oci::make_cloud},
-      {"sfcompute", sfcompute::make_cloud},
+      {"coreweave", coreweave::make_cloud},   {"crusoe", crusoe::make_cloud},
+      {"fluidstack", fluidstack::make_cloud}, {"lambda", lambda::make_cloud},
+      {"nebius", nebius::make_cloud},         {"oci", oci::make_cloud},
+      {"sfcompute", sfcompute::make_cloud},   {"together", together::make_cloud},
   };
 }
 
