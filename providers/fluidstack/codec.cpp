@@ -6,6 +6,7 @@
 #include "core/base/text.hpp"
 #include "core/wire/answer_json.hpp"
 #include "core/wire/cloud_answer.hpp"
+#include "core/wire/flat_json.hpp"
 
 namespace gpubroker::fluidstack {
 namespace {
@@ -50,15 +51,6 @@ Listing read_type(const AnswerValue& row, Instant now) {
   return listing;
 }
 
-std::string json_text(const std::string& text) {
-  std::string json = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') { json += '\\'; }
-    if (static_cast<unsigned char>(c) >= 0x20) { json += c; }
-  }
-  return json + "\"";
-}
-
 }  // namespace
 
 HttpRequest encode_token_request(const std::string& client_id, const Secret& client_secret) {
@@ -66,9 +58,10 @@ HttpRequest encode_token_request(const std::string& client_id, const Secret& cli
   request.method = "POST";
   request.url = "https://oauth.fluidstack.io/oauth/token";
   request.headers = {{"Content-Type", "application/json"}, {"Accept", "application/json"}};
-  request.body = R"({"grant_type":"client_credentials","client_id":)" + json_text(client_id);
-  request.body += R"(,"client_secret":)" + json_text(client_secret.reveal());
-  request.body += R"(,"audience":"https://api.fluidstack.io"})";
+  FlatWriter body;
+  body.open().field("grant_type", "client_credentials").field("client_id", client_id);
+  body.field("client_secret", client_secret.reveal()).field("audience", "https://api.fluidstack.io").close();
+  request.body = std::move(body).take();
   request.repeatable = true;
   return request;
 }
