@@ -2,9 +2,11 @@
 
 #include "providers/aws/cloud.hpp"
 #include "providers/azure/cloud.hpp"
-#include "providers/crusoe/cloud.hpp"
 #include "providers/brev/cloud.hpp"
+#include "providers/coreweave/cloud.hpp"
+#include "providers/crusoe/cloud.hpp"
 #include "providers/digitalocean/cloud.hpp"
+#include "providers/fluidstack/cloud.hpp"
 #include "providers/gcp/cloud.hpp"
 #include "providers/hyperstack/cloud.hpp"
 #include "providers/lambda/cloud.hpp"
@@ -12,7 +14,9 @@
 #include "providers/nebius/cloud.hpp"
 #include "providers/oci/cloud.hpp"
 #include "providers/runpod/cloud.hpp"
+#include "providers/sfcompute/cloud.hpp"
 #include "providers/shadeform/cloud.hpp"
+#include "providers/together/cloud.hpp"
 #include "providers/vast/cloud.hpp"
 #include "providers/verda/cloud.hpp"
 #include "providers/voltagepark/cloud.hpp"
@@ -36,16 +40,20 @@ std::vector<CloudEntry> all_clouds() {
   return {
       {"aws", aws::make_cloud},
       {"azure", azure::make_cloud},
-      {"crusoe", crusoe::make_cloud},
       {"brev", brev::make_cloud},
+      {"coreweave", coreweave::make_cloud},
+      {"crusoe", crusoe::make_cloud},
       {"digitalocean", digitalocean::make_cloud},
+      {"fluidstack", fluidstack::make_cloud},
       {"gcp", gcp::make_cloud},
       {"hyperstack", hyperstack::make_cloud},
       {"lambda", lambda::make_cloud},
       {"nebius", nebius::make_cloud},
       {"oci", oci::make_cloud},
       {"runpod", runpod::make_cloud},
+      {"sfcompute", sfcompute::make_cloud},
       {"shadeform", shadeform::make_cloud},
+      {"together", together::make_cloud},
       {"vast", vast::make_cloud},
       {"verda", verda::make_cloud},
       {"voltagepark", voltagepark::make_cloud},

@@ -1,7 +1,7 @@
 #include "providers/crusoe/cloud.hpp"
 
 #include "core/wire/cloud_answer.hpp"
-#include "core/wire/pages.hpp"
+#include "core/wire/harvest_rows.hpp"
 #include "providers/crusoe/credentials.hpp"
 #include "providers/crusoe/facts.hpp"
 
@@ -20,14 +20,14 @@ Result<HttpResponse> get(const FeedRequest& request, const Access& access, const
 /// Follows a list; `parse` reads a page and gives the next one's token.
 template <class Parse>
 Status get_all(const FeedRequest& request, const Access& access, const std::string& path, Parse parse) {
-  PageGuard pages("crusoe GET " + path);
+  PageTurner pages;
   std::string token;
   do {
     QueryPairs query;
     if (!token.empty()) { query.emplace_back("next_token", token); }
     TRY(const HttpResponse answer, get(request, access, path, query));
     TRY(token, parse(answer.body));
-    if (!token.empty()) { TRY([[maybe_unused]] const Ok turned, pages.turn_to(token)); }
+    if (!token.empty()) { TRY([[maybe_unused]] const Ok turned, pages.turn(token, "crusoe GET " + path)); }
   } while (!token.empty());
   return Ok{};
 }

@@ -1,5 +1,6 @@
 #include "providers/nebius/cloud.hpp"
 
+#include "core/wire/harvest_rows.hpp"
 #include "providers/nebius/facts.hpp"
 #include "providers/nebius/session.hpp"
 
@@ -16,20 +17,15 @@ template <class Ask>
 Harvest for_each_region(const FeedRequest& request, const std::map<std::string, std::string>& projects,
                         Ask ask) {
   const std::vector<std::pair<std::string, std::string>> regions(projects.begin(), projects.end());
-  std::vector<Part> parts(regions.size(), Part(Harvest{}));
-  request.fan_out.run(regions.size(), kRegionsAtOnce,
-                      [&](std::size_t i) { parts[i] = ask(regions[i].first, regions[i].second); });
+  std::vector<Part> parts = harvest_each(request.fan_out, regions.size(), kRegionsAtOnce, [&](std::size_t i) {
+    return ask(regions[i].first, regions[i].second);
+  });
   Harvest harvest;
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (!parts[i].ok()) {
+    if (parts[i].ok()) {
+      add_harvest(harvest, std::move(parts[i]).value());
+    } else {
       harvest.failed.emplace_back(regions[i].first, parts[i].error());
-      continue;
-    }
-    const Harvest& part = parts[i].value();
-    harvest.listings.insert(harvest.listings.end(), part.listings.begin(), part.listings.end());
-    harvest.signals.insert(harvest.signals.end(), part.signals.begin(), part.signals.end());
-    for (const Remark& remark : part.remarks) {
-      for (std::int64_t n = 0; n < remark.count; ++n) { add_remark(harvest, remark.what, remark.detail); }
     }
   }
   return harvest;
@@ -138,7 +134,7 @@ class Quotas final : public Feed {
           part.signals = quota_signals(presets, region, quotas);
           return part;
         });
-    for (const Remark& remark : told.remarks) { harvest.remarks.push_back(remark); }
+    add_harvest(harvest, std::move(told));
     return harvest;
   }
 };

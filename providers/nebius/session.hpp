@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/ports/price_feed.hpp"
-#include "core/wire/pages.hpp"
+#include "core/wire/harvest_rows.hpp"
 #include "providers/nebius/codec.hpp"
 #include "providers/nebius/credentials.hpp"
 
@@ -23,14 +23,16 @@ class Session {
   template <class T, class Encode, class Parse>
   [[nodiscard]] Result<std::vector<T>> list(const Method& method, Encode encode, Parse parse) const {
     std::vector<T> items;
-    PageGuard pages("nebius " + std::string(method.name));
+    PageTurner pages;
     std::string token;
     do {
       TRY(const std::string message, call(method, encode(token)));
       TRY(Page<T> page, parse(message));
       items.insert(items.end(), page.items.begin(), page.items.end());
       token = page.next;
-      if (!token.empty()) { TRY([[maybe_unused]] const Ok turned, pages.turn_to(token)); }
+      if (!token.empty()) {
+        TRY([[maybe_unused]] const Ok turned, pages.turn(token, "nebius " + std::string(method.name)));
+      }
     } while (!token.empty());
     return items;
   }

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/wire/cloud_answer.hpp"
-#include "core/wire/pages.hpp"
+#include "core/wire/harvest_rows.hpp"
 #include "providers/oci/codec.hpp"
 #include "providers/oci/credentials.hpp"
 
@@ -70,7 +70,7 @@ class Session {
   [[nodiscard]] Result<std::vector<std::string>> list(const std::string& url, const std::string& what,
                                                       Parse parse) const {
     std::vector<std::string> items;
-    PageGuard pages("oci " + what);
+    PageTurner pages;
     std::string page;
     do {
       const std::string glue = url.find('?') == std::string::npos ? "?" : "&";
@@ -80,7 +80,7 @@ class Session {
       TRY(const std::vector<std::string> found, parse(answer.body));
       items.insert(items.end(), found.begin(), found.end());
       page = find_header(answer.headers, "opc-next-page");
-      if (!page.empty()) { TRY([[maybe_unused]] const Ok turned, pages.turn_to(page)); }
+      if (!page.empty()) { TRY([[maybe_unused]] const Ok turned, pages.turn(page, "oci " + what)); }
     } while (!page.empty());
     return items;
   }
@@ -121,18 +121,16 @@ class CapacityReport final : public PriceFeed {
     const Session session(request, access);
     TRY(const std::vector<std::string> regions, session.regions());
     TRY(Harvest prices, get_prices(request, /*with_conditions=*/false));
-    std::vector<Result<Harvest>> parts(regions.size(), Result<Harvest>(Harvest{}));
-    request.fan_out.run(regions.size(), kRegionsAtOnce,
-                        [&](std::size_t i) { parts[i] = ask_region(session, regions[i], prices.listings); });
+    std::vector<Result<Harvest>> parts =
+        harvest_each(request.fan_out, regions.size(), kRegionsAtOnce,
+                     [&](std::size_t i) { return ask_region(session, regions[i], prices.listings); });
     Harvest harvest{.remarks = prices.remarks};
     for (std::size_t i = 0; i < parts.size(); ++i) {
-      if (!parts[i].ok()) {
+      if (parts[i].ok()) {
+        add_harvest(harvest, std::move(parts[i]).value());
+      } else {
         harvest.failed.emplace_back(regions[i], parts[i].error());
-        continue;
       }
-      const Harvest& part = parts[i].value();
-      harvest.listings.insert(harvest.listings.end(), part.listings.begin(), part.listings.end());
-      harvest.remarks.insert(harvest.remarks.end(), part.remarks.begin(), part.remarks.end());
     }
     return harvest;
   }

@@ -6,6 +6,7 @@
 #include "core/base/text.hpp"
 #include "core/wire/answer_json.hpp"
 #include "core/wire/cloud_answer.hpp"
+#include "core/wire/flat_json.hpp"
 #include "providers/oci/facts.hpp"
 
 namespace gpubroker::oci {
@@ -92,15 +93,6 @@ std::optional<Money> dollar_price(const AnswerValue& product) {
   return prices.size() == 1 ? std::optional(prices.front()) : std::nullopt;
 }
 
-std::string quoted(const std::string& text) {
-  std::string json = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') { json += '\\'; }
-    if (static_cast<unsigned char>(c) >= 0x20) { json += c; }
-  }
-  return json + "\"";
-}
-
 }  // namespace
 
 Result<Products> parse_products(std::string_view body, Harvest& harvest) {
@@ -179,15 +171,12 @@ Result<std::string> parse_user(std::string_view body) {
 
 std::string encode_report(const std::string& tenancy, const std::string& domain,
                           const std::vector<std::string>& shapes) {
-  std::string body = R"({"compartmentId":)" + quoted(tenancy);
-  body += R"(,"availabilityDomain":)" + quoted(domain);
-  body += R"(,"shapeAvailabilities":[)";
-  for (std::size_t i = 0; i < shapes.size(); ++i) {
-    body += i == 0 ? R"({"instanceShape":)" : R"(,{"instanceShape":)";
-    body += quoted(shapes[i]);
-    body += "}";
-  }
-  return body + "]}";
+  FlatWriter body;
+  body.open().field("compartmentId", tenancy).field("availabilityDomain", domain);
+  body.name("shapeAvailabilities").open_list();
+  for (const std::string& shape : shapes) { body.open().field("instanceShape", shape).close(); }
+  body.close_list().close();
+  return std::move(body).take();
 }
 
 Result<Report> parse_report(std::string_view body, Harvest& harvest) {

@@ -1,0 +1,92 @@
+#include "providers/coreweave/cloud.hpp"
+
+#include "core/wire/api_key.hpp"
+#include "providers/coreweave/codec.hpp"
+#include "providers/coreweave/facts.hpp"
+
+namespace gpubroker::coreweave {
+namespace {
+
+constexpr const char* kNeeds = "an API token in $COREWEAVE_API_TOKEN";
+constexpr const char* kNext =
+    "make a token at console.coreweave.com/tokens and put it into $COREWEAVE_API_TOKEN";
+
+FoundKey find_token(Files& files, Processes& processes) {
+  return find_key(files, processes, {.variables = {"COREWEAVE_API_TOKEN", "CW_TOKEN"}});
+}
+
+Result<HttpResponse> get(const FeedRequest& request, Processes& processes, std::string_view path,
+                         const Secret& token) {
+  std::string url = processes.env("COREWEAVE_API_ENDPOINT").value_or("");
+  while (!url.empty() && url.back() == '/') { url.pop_back(); }
+  if (url.empty()) { url = kEndpoint; }
+  url += path;
+  TRY(HttpResponse answer, request.http.send(bearer_get(url, token)));
+  if (answer.status >= 400) { return parse_error(answer, path, request.clock.now()); }
+  return answer;
+}
+
+class Zones final : public PriceFeed {
+ public:
+  Zones(Files& files, Processes& processes) : files_(files), processes_(processes) {}
+  [[nodiscard]] std::string name() const override { return "coreweave/zones"; }
+  [[nodiscard]] std::string needs() const override { return kNeeds; }
+
+  Result<Harvest> fetch(const FeedRequest& request) override {
+    const FoundKey found = find_token(files_, processes_);
+    if (found.key.empty()) { return no_credentials("coreweave", kNeeds); }
+    TRY(const HttpResponse answer, get(request, processes_, kZonesPath, found.key));
+    return parse_zones(answer.body);
+  }
+
+ private:
+  Files& files_;
+  Processes& processes_;
+};
+
+class PriceTable final : public PriceFeed {
+ public:
+  [[nodiscard]] std::string name() const override { return "coreweave/price-table"; }
+  [[nodiscard]] std::string needs() const override { return {}; }
+  Result<Harvest> fetch(const FeedRequest& /*request*/) override { return price_table(); }
+};
+
+class CoreWeave final : public Cloud {
+ public:
+  CoreWeave(Files& files, Processes& processes)
+      : files_(files), processes_(processes), zones_(files, processes) {}
+  [[nodiscard]] std::string name() const override { return "coreweave"; }
+  [[nodiscard]] std::vector<PriceFeed*> feeds() override { return {&zones_, &table_}; }
+
+  AccessReport check(const FeedRequest& request) override {
+    const FoundKey found = find_token(files_, processes_);
+    // CoreWeave does not say who a token belongs to: its clusters are all that can be told.
+    return report_access(found, kNext, [&](AccessReport& report) -> Status {
+      TRY(const HttpResponse answer, get(request, processes_, kClustersPath, found.key));
+      TRY(const std::size_t clusters, parse_clusters(answer.body));
+      report.identity = std::to_string(clusters) + (clusters == 1 ? " cluster" : " clusters");
+      const Result<HttpResponse> zones = get(request, processes_, kZonesPath, found.key);
+      Permission permission{.name = "inference capacity claims", .what_for = "the types of each zone"};
+      if (zones.ok()) { permission.state = Permission::State::granted; }
+      if (!zones.ok() && zones.error().kind == ErrorKind::auth) {
+        permission.state = Permission::State::missing;
+      }
+      report.permissions.push_back(permission);
+      return Ok{};
+    });
+  }
+
+ private:
+  Files& files_;
+  Processes& processes_;
+  Zones zones_;
+  PriceTable table_ = {};
+};
+
+}  // namespace
+
+std::unique_ptr<Cloud> make_cloud(Files& files, Processes& processes) {
+  return std::make_unique<CoreWeave>(files, processes);
+}
+
+}  // namespace gpubroker::coreweave
