@@ -1,7 +1,7 @@
 """What the emulators are made of: requests, responses, and the list of who answers for which host."""
 import json, urllib.parse
 
-HANDLERS = []  # (host pattern, function), the first that fits answers
+HANDLERS = []  # (host pattern, function), the first that fits and does not give None answers
 
 
 def host(*patterns):

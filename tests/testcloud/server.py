@@ -68,7 +68,8 @@ class World:
                 response = handler(request)
                 if asyncio.iscoroutine(response):
                     response = await response
-                break
+                if response is not None:
+                    break
         else:
             response = Response(404, json.dumps({"error": f"no emulator for {request.host}"}))
         if fault and "cut" in fault:
