@@ -263,6 +263,7 @@ TEST_CASE("azure login: a machine's identity, the only subscription, and several
   visit.http.answer(kMachine, fixture("azure/managed_identity.json"));
   visit.http.answer("GET https://management.azure.com/subscriptions?", both.dump());
   const AccessReport several = make_cloud(world.home.files, world.home.processes)->check(visit.request());
+  CHECK(several.state == AccessReport::State::valid);
   CHECK(several.problem == "this login sees 2 subscriptions");
   CHECK(several.next == "set $AZURE_SUBSCRIPTION_ID to the one to be used");
 }
