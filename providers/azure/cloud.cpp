@@ -115,26 +115,26 @@ class Azure final : public Cloud {
 
  private:
   static void check_subscription(Session& session, AccessReport& report) {
-    const Status chosen = session.choose_subscription();
-    if (!chosen.ok()) {
-      describe(chosen.error(), report);
+    const Result<Subscription> found = find_subscription(session);
+    if (!found.ok()) {
+      // No subscription, or several, leaves the login as good as it is.
+      const ErrorKind kind = found.error().kind;
+      const bool is_good = kind == ErrorKind::invalid || kind == ErrorKind::not_found;
+      describe(found.error(), report);
+      if (is_good) { report.state = AccessReport::State::valid; }
       return;
     }
-    const Result<HttpResponse> answer = session.call(encode_get(subscription_url(session.subscription())));
-    if (!answer.ok()) {
-      describe(answer.error(), report);
-      return;
-    }
-    const Result<Subscription> subscription = parse_subscription(answer.value().body);
-    if (!subscription.ok()) {
-      describe(subscription.error(), report);
-      return;
-    }
-    const Subscription& told = subscription.value();
-    report.identity +=
-        (report.identity.empty() ? "subscription " : ", subscription ") + told.name + " (" + told.id + ")";
+    const Subscription& told = found.value();
+    report.identity += report.identity.empty() ? "subscription " : ", subscription ";
+    report.identity += told.name + " (" + told.id + ")";
     if (told.state != "Enabled") { report.warnings.push_back("the subscription is " + told.state); }
     check_permissions(session, report);
+  }
+
+  static Result<Subscription> find_subscription(Session& session) {
+    TRY([[maybe_unused]] const Ok chosen, session.choose_subscription());
+    TRY(const HttpResponse answer, session.call(encode_get(subscription_url(session.subscription()))));
+    return parse_subscription(answer.body);
   }
 
   Files& files_;
