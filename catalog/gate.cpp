@@ -19,7 +19,6 @@ constexpr Rate kMostWithoutGpu{1'000'000'000};  // EC2's dearest, of 24 TiB, cos
 
 constexpr std::int64_t kFar = 3;
 constexpr std::int64_t kSpotFar = 30;  // the deepest real discounts are about 90 %
-constexpr std::int64_t kFloorFar = 10;
 constexpr Millis kHistoryCounts = std::chrono::days{14};
 
 /// Instance types that every price list names alike; taken over on 2026-11-24 from the clouds' own
@@ -143,8 +142,7 @@ std::optional<Verdict> judge_amount(const Listing& listing) {
     return Verdict{GateRule::absurd_price, money(listing.offer.price) + " an hour for a machine without GPU"};
   }
   const Rate per_gpu{listing.offer.price.micros_per_hour / count};
-  // A least bid may be next to nothing; its own rule looks at it.
-  if (per_gpu > kMostPerGpu || (per_gpu < kLeastPerGpu && listing.basis != PriceBasis::bid_floor)) {
+  if (per_gpu > kMostPerGpu || per_gpu < kLeastPerGpu) {
     return Verdict{GateRule::absurd_price, money(per_gpu) + " per GPU and hour"};
   }
   return std::nullopt;
@@ -159,11 +157,7 @@ std::optional<Verdict> judge_spot(const Listing& listing, const GateFacts& facts
   };
   // Equal is real: Azure ND96isr H200 v5 in polandcentral, 130.592 both.
   if (spot > full) { return told(GateRule::spot_above_on_demand); }
-  if (listing.basis == PriceBasis::bid_floor) {
-    if (spot.micros_per_hour < full.micros_per_hour / kFloorFar) { return told(GateRule::bid_floor); }
-  } else if (spot.micros_per_hour < full.micros_per_hour / kSpotFar) {
-    return told(GateRule::spot_far_below);
-  }
+  if (spot.micros_per_hour < full.micros_per_hour / kSpotFar) { return told(GateRule::spot_far_below); }
   return std::nullopt;
 }
 
@@ -206,6 +200,10 @@ std::optional<Verdict> judge_listing(const Listing& listing, const GpuResolution
   if (price.micros_per_hour == 0) {
     if (listing.basis == PriceBasis::quote) { return std::nullopt; }
     return Verdict{GateRule::zero_price, "told as free of charge"};
+  }
+  if (listing.basis == PriceBasis::bid_floor) {
+    return Verdict{GateRule::bid_floor,
+                   money(price) + " is the least that may be bid, or a price that begins there"};
   }
   if (std::optional<Verdict> found = judge_unit(listing, facts)) { return found; }
   if (std::optional<Verdict> found = judge_amount(listing)) { return found; }

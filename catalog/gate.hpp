@@ -22,7 +22,7 @@ enum class GateRule : std::uint8_t {
   absurd_price,   // per GPU outside of everything ever seen
   spot_above_on_demand,
   spot_far_below,       // under a thirtieth of on-demand
-  bid_floor,            // a least bid that no machine will be had for
+  bid_floor,            // a least bid, or a "from" price: nobody is promised a machine for it
   far_from_neighbours,  // three times off the same type in the cloud's other regions
   far_from_history,     // three times off its own last price, told once
 };

@@ -109,7 +109,7 @@ void read_lowest(const AnswerValue& row, int count, Ownership ownership, Instant
   if (!price) { price = row.find(is_secure ? "securePrice" : "communityPrice"); }
   if (price) { keep(Market::on_demand, PriceBasis::list, *price); }
   if (const std::optional<AnswerValue> bid = lowest->find("minimumBidPrice")) {
-    keep(Market::spot, PriceBasis::bid_floor, *bid);
+    keep(Market::spot, PriceBasis::market, *bid);  // what RunPod's own console names the spot price
   }
 }
 

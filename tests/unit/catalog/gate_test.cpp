@@ -126,14 +126,13 @@ TEST_CASE("spot above on demand cannot be; equal can: polandcentral, ND H200, 13
   CHECK(rule_of(p5("1.80", "spot"), {.on_demand = usd("55.04")}) == "spot_far_below");
 }
 
-TEST_CASE("a least bid is no price where no machine will be had for it") {
-  Listing bid = listing("vast/Utah, US/8x H100 SXM/spot", "H100 SXM", 8, "9.6");
+TEST_CASE("a least bid is nobody's price: Nebius' preemptible H100 \"from 0.79\", Mithril's floor of 1.00") {
+  Listing bid = listing("nebius/eu-north1/gpu-h100-sxm_8gpu-128vcpu-1600gb/spot", "gpu-h100-sxm", 8, "6.32");
   bid.basis = PriceBasis::bid_floor;
-  CHECK(rule_of(bid, {.on_demand = usd("19.21")}).empty());
-  bid.offer.price = usd("0.008");  // Vast takes bids from 0.001
-  CHECK(rule_of(bid, {.on_demand = usd("19.21")}) == "bid_floor");
-  bid.offer.price = usd("25");
-  CHECK(rule_of(bid, {.on_demand = usd("19.21")}) == "spot_above_on_demand");
+  CHECK(rule_of(bid, {.on_demand = usd("36.00")}) == "bid_floor");
+  CHECK(rule_of(bid, {}) == "bid_floor");
+  bid.basis = PriceBasis::market;
+  CHECK(rule_of(bid, {.on_demand = usd("36.00")}).empty());
 }
 
 TEST_CASE("three times off the same type elsewhere, on demand") {

@@ -84,7 +84,7 @@ TEST_CASE("runpod: gpuTypes tell on-demand, spot's least bid and clusters") {
   const Listing* const spot = find(harvest.value(), "8x NVIDIA H100 80GB HBM3 secure", "any", Market::spot);
   REQUIRE(spot != nullptr);
   CHECK(spot->offer.price == Rate{14'000'000});  // 1.75 for each of eight
-  CHECK(spot->basis == PriceBasis::bid_floor);
+  CHECK(spot->basis == PriceBasis::market);
   CHECK(spot->availability.kind == AvailabilityKind::unknown);
   const Listing* const sold_out = find(harvest.value(), "1x NVIDIA H100 80GB HBM3 community", "any");
   REQUIRE(sold_out != nullptr);
