@@ -12,6 +12,7 @@ namespace gpubroker::hyperstack {
 namespace {
 
 constexpr std::string_view kSpot = "-spot";
+constexpr std::string_view kBridged = "-nvlink";
 
 bool ends_with(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
@@ -87,8 +88,11 @@ void read_row_of(const AnswerValue& row, const std::string& region, const PriceB
   }
   listing.offer.price = *price;
   listing.availability = find_stock(row, listing, stocks);
-  if (ends_with(lower(listing.gpu_text), kSpot)) {
-    listing.gpu_text.resize(listing.gpu_text.size() - kSpot.size());
+  // The card's name goes on without what tells how it is sold or bridged: "H100-80G-PCIe-NVLink".
+  for (const std::string_view end : {kSpot, kBridged}) {
+    if (ends_with(lower(listing.gpu_text), end)) {
+      listing.gpu_text.resize(listing.gpu_text.size() - end.size());
+    }
   }
   harvest.listings.push_back(std::move(listing));
 }

@@ -1,6 +1,7 @@
 #pragma once
 // RunPod's REST v2 catalog and its GraphQL gpuTypes: bytes to values. Source: runpod/docs (v2 OpenAPI,
 // 2026-08-20) and runpodctl (2026-07-23), read 2026-11. REST v1 was retired on 2026-11-15.
+#include <cstdint>
 #include <string>
 #include <string_view>
 

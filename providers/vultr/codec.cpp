@@ -17,8 +17,9 @@ struct Card {
   std::string_view type;
   int memory_gib;
 };
-/// Whole cards, as a plan's gpu_vram_gb counts them. Source: vultr.com's list of cloud GPUs and
-/// gpuhunt/providers/vultr.py (2026-08): an A16 board is four GPUs of 16 GB, told one by one.
+/// Whole cards, as a plan's gpu_vram_gb counts them; metal plans do not tell the memory. Source: vultr.com's
+/// list of cloud GPUs and gpuhunt/providers/vultr.py (2026-08): an A16 board is four GPUs of 16 GB, told one
+/// by one.
 constexpr std::array kCards = {
     Card{"A16", 16},  Card{"A40", 48},   Card{"A100", 80},    Card{"L40S", 48},
     Card{"H100", 80}, Card{"GH200", 96}, Card{"MI300X", 192}, Card{"B200", 180},
@@ -30,21 +31,26 @@ struct Found {
   int count = 0;  // 0: no whole GPU
 };
 
+/// The memory of a whole card of that name, 0 when nobody knows it.
+int card_memory(std::string_view name) {
+  for (const Card& card : kCards) {
+    if (card.type == upper(name)) { return card.memory_gib; }
+  }
+  return 0;
+}
+
 /// Of a cloud plan: "NVIDIA_A100" and the memory of all its cards.
 Found read_cloud(const AnswerValue& row, Harvest& harvest) {
   const std::string type = row.at("gpu_type").text();
   const int memory_gib = row.at("gpu_vram_gb").whole<int>();
   const std::size_t line = type.rfind('_');
-  const std::string name = upper(line == std::string::npos ? type : type.substr(line + 1));
-  for (const Card& card : kCards) {
-    if (card.type != name) { continue; }
-    if (memory_gib < card.memory_gib || memory_gib % card.memory_gib != 0) {
-      add_remark(harvest, "a fraction of a card", row.at("id").text());
-      return {};
-    }
-    return {.words = type, .memory_gib = card.memory_gib, .count = memory_gib / card.memory_gib};
+  const int card_gib = card_memory(line == std::string::npos ? type : type.substr(line + 1));
+  if (card_gib == 0) { AnswerValue::refuse("nobody knows how large a card of " + type + " is"); }
+  if (memory_gib < card_gib || memory_gib % card_gib != 0) {
+    add_remark(harvest, "a fraction of a card", row.at("id").text());
+    return {};
   }
-  AnswerValue::refuse("nobody knows how large a card of " + type + " is");
+  return {.words = type, .memory_gib = card_gib, .count = memory_gib / card_gib};
 }
 
 /// Of a metal plan's id: "vbm-112c-2048gb-8-h100-gpu", "vbm-72c-480gb-gh200-gpu".
@@ -54,7 +60,8 @@ Found read_metal(const std::string& id) {
   constexpr std::int64_t kMost = 1'024;
   const std::optional<std::int64_t> count = parse_int(words[words.size() - 3]);
   const bool is_told = count && *count > 0 && *count <= kMost;
-  return {.words = words[words.size() - 2], .count = is_told ? static_cast<int>(*count) : 1};
+  const std::string& name = words[words.size() - 2];
+  return {.words = name, .memory_gib = card_memory(name), .count = is_told ? static_cast<int>(*count) : 1};
 }
 
 /// On-demand, or preemptible where that price is told; one listing for each location.

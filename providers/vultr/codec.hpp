@@ -1,6 +1,7 @@
 #pragma once
 // Vultr's API v2 as far as prices go: bytes to values. Source: vultr/govultr (2026-07-20) and dstack's
 // adapter, read 2026-11.
+#include <cstdint>
 #include <string>
 #include <string_view>
 

@@ -77,6 +77,7 @@ TEST_CASE("hyperstack: NVLink is bridged PCIe, no form of its own") {
   const Listing* const bridged = find(harvest, "n3-H100x8-NVLink");
   REQUIRE(bridged != nullptr);
   CHECK(bridged->offer.gpu.form == "PCIe");
+  CHECK(bridged->gpu_text == "H100-80G-PCIe");  // the card's name, which the catalog knows
   CHECK(bridged->offer.price == Rate{20'800'000});
 }
 

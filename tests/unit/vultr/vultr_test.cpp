@@ -57,7 +57,7 @@ TEST_CASE("vultr: a metal plan's GPU stands in its id; preemptible is spot") {
   REQUIRE(harvest.listings.size() == 3);  // no machine without a GPU
   const Listing& h100 = harvest.listings[0];
   CHECK(h100.gpu_text == "h100");
-  CHECK(h100.offer.gpu.count == 8);
+  CHECK(h100.offer.gpu == Accelerator{.model = "", .form = "", .memory_gib = 80, .count = 8});
   CHECK(h100.offer.price == Rate{23'920'000});
   CHECK(h100.offer.vcpus == 224);  // threads, not cores
   CHECK(h100.offer.memory_mib == 2'097'152);
