@@ -1,5 +1,3 @@
-#include <array>
-
 #include "core/wire/answer_json.hpp"
 #include "core/wire/json.hpp"
 #include "providers/gcp/codec.hpp"
