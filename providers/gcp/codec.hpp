@@ -8,7 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include "core/base/secret.hpp"
 #include "core/ports/price_feed.hpp"
 #include "core/wire/url.hpp"
 #include "providers/gcp/machine_prices.hpp"

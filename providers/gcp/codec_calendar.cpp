@@ -1,5 +1,3 @@
-#include <array>
-
 #include "core/wire/answer_json.hpp"
 #include "core/wire/json.hpp"
 #include "providers/gcp/codec.hpp"
@@ -44,7 +42,8 @@ void add_block(const AnswerValue& block, const MachineFact& machine, const std::
   if (listing.window->until <= listing.window->from) {
     AnswerValue::refuse("the block ends before it begins");
   }
-  listing.variant = format_utc(listing.window->from) + "/" + format_utc(listing.window->until);
+  // One block of a zone and type is told at a time: its dates move, the offer stays the same.
+  listing.variant = "week";
   listing.availability = {.kind = AvailabilityKind::level, .value = 1, .basis = kBasis};
   harvest.listings.push_back(std::move(listing));
 }

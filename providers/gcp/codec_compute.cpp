@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <array>
+#include <functional>
 #include <set>
 
 #include "core/wire/answer_json.hpp"
@@ -35,7 +35,7 @@ void for_each_zonal(const AnswerValue& root, std::string_view name,
   }
 }
 
-/// What `type` is called here: machine types bring their accelerators, N1 gets them attached.
+/// Whether Google tells the size that facts.hpp has.
 bool is_known_shape(const MachineFact& machine, const AnswerValue& item) {
   const std::vector<AnswerValue> accelerators = item.at("accelerators").list();
   const bool same_size =

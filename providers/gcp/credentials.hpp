@@ -3,8 +3,6 @@
 // named, a GitHub Actions run whose workflow has named its provider, the file of `gcloud auth
 // application-default login`, the metadata server; last, gcloud's own login. A file that is named and cannot
 // be used is an error: it is not passed over.
-#include <functional>
-
 #include "core/ports/clock.hpp"
 #include "providers/gcp/credentials_codec.hpp"
 #include "providers/gcp/settings.hpp"

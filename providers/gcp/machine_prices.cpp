@@ -1,7 +1,6 @@
 #include "providers/gcp/machine_prices.hpp"
 
 #include <array>
-#include <optional>
 #include <utility>
 
 #include "providers/gcp/facts.hpp"

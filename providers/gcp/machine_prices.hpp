@@ -11,6 +11,8 @@
 
 namespace gpubroker::gcp {
 
+struct MachineFact;
+
 /// What a part costs, exactly as Google tells it: billionths of a dollar for an hour of it (a month of a GiB
 /// of Local SSD).
 struct PartPrice {
@@ -32,7 +34,7 @@ class PartPrices {
   using Key = std::tuple<Component, std::string, Market, std::string>;
   [[nodiscard]] const PartPrice* find(Component component, std::string_view of, Market market,
                                       const std::string& region) const;
-  void add_machine(const struct MachineFact& machine, Market market, const std::string& region, Instant now,
+  void add_machine(const MachineFact& machine, Market market, const std::string& region, Instant now,
                    Harvest& harvest) const;
 
   std::map<Key, PartPrice> prices_ = {};
