@@ -14,6 +14,9 @@ namespace {
 constexpr Millis kSettle{20};
 constexpr Millis kQuiet = std::chrono::seconds{2};
 constexpr Millis kStorePause = std::chrono::seconds{5};  // after a store that refused
+/// Tries in a row that a job overtook by saving again, until that is told: sooner or later one is quick
+/// enough, or the job saves more often than it can be kept.
+constexpr int kOvertakenTold = 5;
 constexpr const char* kLatest = "LATEST.json";
 
 Error lie(const std::string& what) {
@@ -159,17 +162,21 @@ Result<CommitResult> Checkpointer::copy(const Candidate& candidate) {
   return result;
 }
 
-void Checkpointer::commit(const Candidate& candidate) {
+void Checkpointer::commit(const Candidate& candidate, bool is_last) {
   const Millis began = parts_.clock.monotonic();
   const Result<CommitResult> result = copy(candidate);
   const std::lock_guard<std::mutex> hold(mutex_);
   if (!result.ok()) {
-    told_.checkpoint_error = result.error().message;
+    const bool is_overtaken = result.error().code == "changed";
+    overtaken_ = is_overtaken ? overtaken_ + 1 : 0;
+    const bool is_told = !is_overtaken || is_last || overtaken_ >= kOvertakenTold;
+    if (is_told) { told_.checkpoint_error = result.error().message; }
     // A lie stays one. What changed is looked for again at once, what the store refused after a while.
     again_ = result.error().kind != ErrorKind::invalid;
-    again_at_ = parts_.clock.monotonic() + (result.error().code == "changed" ? Millis{0} : kStorePause);
+    again_at_ = parts_.clock.monotonic() + (is_overtaken ? Millis{0} : kStorePause);
     return;
   }
+  overtaken_ = 0;
   told_.checkpoint_error.clear();
   told_.committed = result.value().manifest.id.value;
   told_.committed_step = candidate.step;
@@ -197,8 +204,8 @@ void Checkpointer::look(std::int64_t step) {
   if (candidate.value().paths.empty() || candidate.value().mark == tried_) { return; }
   tried_ = candidate.value().mark;
   busy_ = true;
-  thread_ = std::thread([this, candidate = candidate.value()] {
-    commit(candidate);
+  thread_ = std::thread([this, candidate = candidate.value(), is_last = is_over_] {
+    commit(candidate, is_last);
     busy_ = false;
   });
 }

@@ -51,7 +51,8 @@ class Checkpointer {
   Result<std::string> stamp_of(const std::vector<std::string>& paths);
   Status check_one_moment(const Candidate& candidate, const Manifest& manifest);
   Result<CommitResult> copy(const Candidate& candidate);
-  void commit(const Candidate& candidate);
+  /// `is_last`: nobody writes any more.
+  void commit(const Candidate& candidate, bool is_last);
 
   AgentParts parts_;
   AgentSpec spec_;
@@ -67,6 +68,7 @@ class Checkpointer {
   bool again_ =
       false;  // the last commit failed and may be tried again; as again_at_, only read when not busy
   Millis again_at_{0};
+  int overtaken_ = 0;  // tries in a row; touched by the commit under way only
   std::mutex mutex_;
   AgentReport told_ = {};  // the fields about checkpoints
 };

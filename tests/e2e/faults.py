@@ -4,6 +4,7 @@ import os, re, subprocess, sys, time
 from real import Home, binary
 
 MIB = 1 << 20
+SANITIZED = b"__asan_init" in open(binary, "rb").read()  # holds on to what is freed: its memory is no measure
 
 
 def case(function):
@@ -56,7 +57,9 @@ def big_output():
         torn = [l for l in output if not re.fullmatch(line + r"|the-very-last-line|" + line[:1] + r".*||\d+ bytes of output were lost: .*", l)]
         assert not torn, torn[:3]
         assert most_disk <= 65 * MIB, most_disk
-        assert 0 < most_memory <= 48 * MIB, most_memory
+        assert 0 < most_memory, most_memory
+        if not SANITIZED:
+            assert most_memory <= 48 * MIB, most_memory
         assert most_kept <= 130 * MIB, most_kept
 
 

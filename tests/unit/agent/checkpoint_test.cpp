@@ -104,27 +104,28 @@ std::vector<std::string> numbers_in(Node& node, const Manifest& manifest) {
   return {numbers.begin(), numbers.end()};
 }
 
-/// The disk, and a job that saves again between the reading of its first and its second file.
+/// The disk, and a job that so many times saves again between the reading of its first and its second file.
 class OvertakenFiles final : public PosixFiles {
  public:
-  explicit OvertakenFiles(std::function<void()> save_again) : save_again_(std::move(save_again)) {}
+  explicit OvertakenFiles(std::function<void()> save_again, int times = 1)
+      : save_again_(std::move(save_again)), left_(times) {}
   Result<std::string> read_at(const std::string& path, std::int64_t offset, std::int64_t max) override {
     is_read_ = is_read_ || path.ends_with("/a");
     return PosixFiles::read_at(path, offset, max);
   }
   Result<FileInfo> stat(const std::string& path) override {
-    if (is_read_ && !is_done_ && path.ends_with("/b")) {
-      is_done_ = true;
+    if (left_ > 0 && path.ends_with("/b") && is_read_.exchange(false)) {
       save_again_();
+      --left_;
     }
     return PosixFiles::stat(path);
   }
-  [[nodiscard]] bool is_done() const { return is_done_; }
+  [[nodiscard]] bool is_done() const { return left_ == 0; }
 
  private:
   std::function<void()> save_again_;
+  std::atomic<int> left_;
   std::atomic<bool> is_read_{false};
-  std::atomic<bool> is_done_{false};
 };
 
 TEST_CASE("agent: files of two moments are never one checkpoint") {
@@ -153,6 +154,36 @@ TEST_CASE("agent: files of two moments are never one checkpoint") {
   const std::vector<Manifest> all = committed(node);
   REQUIRE(all.size() == 1);
   CHECK(numbers_in(node, all.front()) == std::vector<std::string>{"2"});
+}
+
+TEST_CASE("agent: a job that saves again while it is read is told of it only when that goes on") {
+  for (const bool goes_on : {false, true}) {
+    CAPTURE(goes_on);
+    Node node;
+    int number = 0;
+    const auto save = [&] {
+      const std::string text = std::to_string(++number);
+      for (const char* name : {"a", "b"}) { node.write(std::string("workdir/ckpt/") + name, text); }
+      node.write("workdir/ckpt/LATEST.json", "{\"step\": " + text + ", \"files\": [\"a\", \"b\"]}");
+    };
+    save();
+    OvertakenFiles files(save, goes_on ? 5 : 1);
+    Checkpointer checkpointer({node.clock, files, node.processes}, saving_spec(node, ""),
+                              node.root() + "/workdir/ckpt");
+    bool was_told = false;
+    AgentReport report;
+    const Millis until = node.clock.monotonic() + Millis{20'000};
+    while (report.committed.empty() && node.clock.monotonic() < until) {
+      checkpointer.look(1);
+      checkpointer.tell(report);
+      was_told = was_told || !report.checkpoint_error.empty();
+      node.clock.sleep_until(node.clock.now() + Millis{1});
+    }
+    CHECK(files.is_done());
+    CHECK(was_told == goes_on);
+    CHECK(report.committed_step == (goes_on ? 6 : 2));
+    CHECK(report.checkpoint_error.empty());  // the one that was committed made it good
+  }
 }
 
 TEST_CASE("agent: a folder that changes while it is read gives no mixture") {

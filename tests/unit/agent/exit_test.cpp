@@ -87,7 +87,7 @@ std::string make_memory_group(Node& node) {
   for (const std::string& line : split(groups.ok() ? groups.value() : "", '\n')) {
     const std::vector<std::string> parts = split(line, ':');
     if (parts.size() == 3 && parts[1] == "memory") {
-      const std::string path = "/sys/fs/cgroup/memory" + parts[2] + "/" + node.root().substr(5);
+      std::string path = "/sys/fs/cgroup/memory" + parts[2] + "/" + node.root().substr(5);
       if (node.files.make_dirs(path, 0755).ok()) { return path; }
     }
   }

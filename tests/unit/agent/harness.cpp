@@ -110,7 +110,7 @@ AgentReport Node::report() {
 AgentReport Node::run(const AgentSpec& spec, Millis limit) {
   start(spec);
   CHECK(wait_for_agent(limit) == 0);
-  const AgentReport last = report();
+  AgentReport last = report();
   CHECK(last.phase == AgentPhase::exited);
   CHECK(last.ended_at.has_value());
   return last;

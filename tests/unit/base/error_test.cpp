@@ -1,6 +1,9 @@
 #include "core/base/error.hpp"
 
+#include <array>
+#include <memory>
 #include <set>
+#include <vector>
 
 #include <doctest/doctest.h>
 

@@ -24,12 +24,12 @@ class LogFile {
   [[nodiscard]] std::string path() const { return folder_ / "log"; }
   /// Its lines, each without the time in front, which is checked.
   [[nodiscard]] std::vector<std::string> lines() const {
-    static const std::regex kTime(R"(^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z )");
+    const std::regex time(R"(^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z )");
     std::vector<std::string> all;
     std::ifstream file(path());
     for (std::string line; std::getline(file, line);) {
-      CHECK(std::regex_search(line, kTime));
-      all.push_back(std::regex_replace(line, kTime, ""));
+      CHECK(std::regex_search(line, time));
+      all.push_back(std::regex_replace(line, time, ""));
     }
     return all;
   }

@@ -1,5 +1,6 @@
 #include "core/base/time.hpp"
 
+#include <array>
 #include <ctime>
 #include <random>
 
@@ -24,7 +25,7 @@ std::string by_libc(std::int64_t ms) {
 }  // namespace
 
 TEST_CASE("instants add up") {
-  constexpr Instant at{5'000};
+  const Instant at{5'000};
   CHECK((at + Millis{250}).ms == 5'250);
   CHECK((at - Millis{6'000}).ms == -1'000);
   CHECK(Instant{7'000} - at == Millis{2'000});
@@ -55,7 +56,7 @@ TEST_CASE("moments and dates are read in every form of RFC 3339") {
       {"2026-11-24T06:30:00-05:30", kNoon},
       {"2026-11-25T02:00:00+14:00", kNoon},
       {"2026-11-24T12:00:00-00:00", kNoon},
-      {"2026-11-24", kNoon - 12 * 3'600'000},
+      {"2026-11-24", kNoon - 43'200'000},
       {"2024-02-29", 1'709'164'800'000},
       {"1970-01-01T00:00:00+00:01", -60'000},
       {"2016-12-31T23:59:60Z", 1'483'228'800'000},  // a leap second is the first second of the next minute

@@ -119,7 +119,7 @@ TEST_CASE("a job's own failure") {
     Task task = make_task(1);
     task.max_restarts = 2;
     Story story = running_story(task);
-    for (int life = 1; life <= 3; ++life) {
+    for (std::int64_t life = 1; life <= 3; ++life) {
       CAPTURE(life);
       make_progress(story, life * 10, life * 10);
       story.exit_all(1);

@@ -38,8 +38,8 @@ TEST_CASE("when nothing fits the message says what was wanted, and the hint what
   task.needs[0].gpu = parse_gpu_spec("H100:8").value();
   task.needs[0].max_price_per_gpu = Rate{2'800'000};
   const std::vector<Judged> dear = {
-      {.offer = offer("us", 8 * 2'990'000, Market::spot, 8), .why = "price 2.99 …", .kind = "price"},
-      {.offer = offer("eu", 8 * 3'500'000, Market::spot, 8), .why = "price 3.50 …", .kind = "price"},
+      {.offer = offer("us", 23'920'000, Market::spot, 8), .why = "price 2.99 …", .kind = "price"},
+      {.offer = offer("eu", 28'000'000, Market::spot, 8), .why = "price 3.50 …", .kind = "price"},
       {.offer = offer("eu", 1, Market::spot), .why = "other GPU", .kind = "gpu"}};
   const Error error = no_capacity(task, dear, "wait");
   CHECK(error.kind == ErrorKind::capacity);
