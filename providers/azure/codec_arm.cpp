@@ -145,6 +145,10 @@ Error parse_error(const HttpResponse& answer, std::string_view what, Instant now
     error.scope = row.scope;
     error.hint = row.hint;
   }
+  // Reader is not enough for this one.
+  if (code == "AuthorizationFailed" && message.find("placementScores") != std::string::npos) {
+    error.hint = "ask for the role Compute Recommendations Role on the subscription";
+  }
   return error;
 }
 

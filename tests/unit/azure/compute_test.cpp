@@ -165,6 +165,9 @@ TEST_CASE("azure arm: codes decide the kind, in both shapes of an error") {
   CHECK(denied.kind == ErrorKind::auth);
   CHECK(denied.code == "AuthorizationFailed");
   CHECK(denied.message.find("'Microsoft.Compute/skus/read'") != std::string::npos);
+  CHECK(denied.hint == "the role Reader on the subscription is enough for sizes and quotas");
+  CHECK(read(403, R"({"error":{"code":"AuthorizationFailed","message":"action 'a/placementScores/b'"}})")
+            .hint == "ask for the role Compute Recommendations Role on the subscription");
   CHECK(read(400, R"({"code":"SubscriptionNotFound","message":"m"})").kind == ErrorKind::not_found);
   CHECK(read(409, R"({"error":{"code":"MissingSubscriptionRegistration","message":"m"}})").hint ==
         "az provider register --namespace Microsoft.Compute");
