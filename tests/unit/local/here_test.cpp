@@ -20,8 +20,10 @@ std::vector<std::string> names(const Scenario& scenario) {
 std::vector<GpuFact> gpus_of(const std::string& lines) {
   const std::string path = std::filesystem::temp_directory_path() / ("fake-nvml-" + std::to_string(getpid()));
   std::ofstream(path) << lines;
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread is at the environment.
   setenv("FAKE_NVML_FILE", path.c_str(), 1);
   std::vector<GpuFact> out = list_gpus(FAKE_NVML);
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread is at the environment.
   unsetenv("FAKE_NVML_FILE");
   std::filesystem::remove(path);
   return out;

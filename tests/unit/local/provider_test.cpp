@@ -225,12 +225,14 @@ TEST_CASE("damaged books are an error, not an empty cloud") {
 }
 
 TEST_CASE("a node's commands see a login's environment, not ours") {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread is at the environment.
   setenv("LOCAL_TEST_SECRET", "hunter2", 1);
   LocalWorld world(scenario_text(4));
   const auto nodes = world.provider().provisioner().ensure_gang(gang("t", 1, kRehearsal));
   REQUIRE(nodes.ok());
   const NodeView& node = nodes.value()[0];
   const auto seen = world.provider().channel().run(node.address, {.argv = {"env"}}, Millis{5'000});
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread is at the environment.
   unsetenv("LOCAL_TEST_SECRET");
   REQUIRE(seen.ok());
   CHECK(seen.value().out.find("hunter2") == std::string::npos);

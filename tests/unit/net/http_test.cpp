@@ -49,7 +49,7 @@ class Server {
       const auto size = static_cast<std::size_t>(std::stoll(request.get_param_value("size")));
       response.set_content_provider(size, "text/plain",
                                     [](std::size_t, std::size_t length, httplib::DataSink& sink) {
-                                      const std::string piece(std::min<std::size_t>(length, 64 * 1024), 'x');
+                                      const std::string piece(std::min<std::size_t>(length, 65'536), 'x');
                                       return sink.write(piece.data(), piece.size());
                                     });
     });

@@ -180,7 +180,8 @@ TEST_CASE(
         CHECK(price == piece.rate);
         exact += price.micros_per_hour;
       }
-      CHECK(static_cast<Int128>(piece.amount.micros) == (2 * exact + kMicroPerMs) / (2 * kMicroPerMs));
+      CHECK(static_cast<Int128>(piece.amount.micros) ==
+            (exact * 2 + kMicroPerMs) / (Int128{kMicroPerMs} * 2));
     }
     const std::int64_t billed = (at - from).count();
     const std::int64_t lived = (end - from).count();

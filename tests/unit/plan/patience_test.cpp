@@ -1,6 +1,7 @@
 #include "core/plan/patience.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <doctest/doctest.h>
 

@@ -24,6 +24,7 @@ class SmallDisk {
         unshare(CLONE_NEWNS) == 0 && mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
     mounted_ = alone && mount("small", folder_.path().c_str(), "tmpfs", 0, "size=256k,mode=0700") == 0;
     if (!mounted_) {
+      // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread runs here.
       const std::string why = std::strerror(errno);
       MESSAGE("skipped: no tmpfs may be mounted here (" << why << "); run as root to have this tested");
     }
@@ -77,7 +78,7 @@ TEST_CASE("a full disk: told as such, nothing acknowledged is lost, and it goes 
     std::vector<std::string> acknowledged;
     const auto append = [&](Journal& journal) {
       const std::string name = "a" + std::to_string(acknowledged.size());
-      const Result<std::int64_t> seq = journal.append(batch(name, 1, body_bytes), {});
+      Result<std::int64_t> seq = journal.append(batch(name, 1, body_bytes), {});
       if (seq.ok()) { acknowledged.push_back(name); }
       return seq;
     };

@@ -25,7 +25,7 @@ struct CountingRandom final : Random {
 /// Writes a workload's life as the supervisor does: each record with the projection that follows from it.
 class Historian {
  public:
-  Historian(Journal& journal, FixedClock& clock, WorkloadId id)
+  Historian(Journal& journal, FixedClock& clock, const WorkloadId& id)
       : journal_(journal), clock_(clock), state_(load_state(journal, id.value).value()) {}
 
   void write(RecordBody body, const std::vector<ChargeRow>& charges = {}) {
@@ -142,6 +142,7 @@ TEST_CASE("projections that were deleted or spoilt are built again from the jour
         "DELETE FROM charge WHERE attempt = 2; DELETE FROM workload WHERE name = 'nothing'",
         "UPDATE workload SET phase = 'lost', step = 0, settled_micros = 0",
         "UPDATE charge SET amount_micros = 0",
+        // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one long statement.
         "INSERT INTO workload SELECT 'ghost', name, '', owner, phase, live, created_at_ms, "
         "changed_at_ms, attempts, nodes, place, step, settled_micros, detail FROM workload LIMIT 1"}) {
     CAPTURE(damage);

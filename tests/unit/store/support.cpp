@@ -6,6 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <doctest/doctest.h>
+
 namespace gpubroker::store_test {
 
 std::unique_ptr<Journal> open(const std::string& path, OpenMode mode) {

@@ -253,7 +253,7 @@ TEST_CASE("a detached program is nobody's child and outlives its maker") {
 TEST_CASE("processes are found by their environment, in whatever session they hide") {
   TemporaryFolder folder;
   PosixProcesses processes;
-  const std::string mark = folder.path();  // nobody else has it
+  const std::string& mark = folder.path();  // nobody else has it
   Command command = shell("echo $$ > " + folder / "pids" + "; setsid sh -c 'echo $$ >> " + folder / "pids" +
                           "; exec sleep 1000' & exec sleep 1000");
   command.env = {{"GB_TEST_MARK", mark}};
