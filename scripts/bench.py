@@ -244,6 +244,69 @@ def journal():
         shutil.rmtree(folder, ignore_errors=True)
 
 
+# --- the catalog ---
+
+CATALOG, PRICE_LIST = f"{BUILD}/tests/bench/gpubroker-bench-catalog", f"{BUILD}/tests/bench/aws_price_list_bench"
+
+
+def catalog():
+    for count, limit in ((57_000, 10), (1_000_000, 15)):
+        home = tempfile.mkdtemp(prefix="gpubroker-bench-")
+        try:
+            say(f"    filling a catalog with {count:,} offers")
+            f = tool(CATALOG, "fill", home + "/catalog.db", str(count), timeout=1800)
+            bare = f["bare_inserts_per_cpu_s"]
+            add(f"ingest, {count:,} new offers", f["offers_per_cpu_s"], "/s", min(300_000, bare), at_least=True,
+                how=f"with gate and history, by CPU time; by the wall {f['fresh_per_s']:,}/s; SQLite alone inserts {bare:,}/s of such rows")
+            add(f"ingest, {count:,} offers again", f["unchanged_offers_per_cpu_s"], "/s", 300_000, at_least=True, how="nothing changed, by CPU time")
+            env = {"GPUBROKER_HOME": home}
+            ms, cpu, peak = starts(30, BINARY, "offers", "H100:8", env=env)
+            add(f"offers H100:8, {count:,} offers", ms, "ms", limit, f"median of 30, cold process, start to exit, CPU {cpu:.1f} ms")
+            add(f"offers H100:8, {count:,}, memory", peak, "MiB", 12, "peak resident")
+            if count == 57_000:
+                ms, cpu, peak = starts(10, BINARY, "offers", "--json", "--limit", "0", env=env)
+                add("offers, all 57,000 as JSON", ms, "ms", 150, f"median of 10, start to exit, CPU {cpu:.0f} ms, {peak:.0f} MiB")
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def prices():
+    for f in tool(PRICE_LIST, "430")["files"]:
+        simdjson = f["simdjson_gb_s"]
+        limit = simdjson / 2 if simdjson else None
+        add(f"AWS price list, {f['name']}", f["ours_gb_s"], "GB/s", limit, at_least=True,
+            how=f"{f['mb']:.0f} MB in true format, parsed to offers, CPU time; simdjson alone walks it at {simdjson:.2f} GB/s; limit is half of that")
+        add(f"AWS price list, {f['name']}, memory", f["peak_mib"], "MiB", 64, "peak resident of the parse")
+
+
+def refresh():
+    sys.argv = [sys.argv[0], BINARY, options.source]
+    sys.path.insert(0, options.source + "/tests/e2e")
+    from accounts import give_accounts
+    from testclouds import Clouds
+    home = tempfile.mkdtemp(prefix="gpubroker-bench-")
+    try:
+        with Clouds() as clouds:
+            env = {**clouds.env, **give_accounts(home + "/user", options.source), "GPUBROKER_HOME": home}
+
+            def ask(*words):
+                began = time.monotonic()
+                sources = tool(BINARY, "refresh", "--json", *words, env=env)["sources"]
+                return (time.monotonic() - began) * 1000, sources
+
+            ask()  # makes the certificates of all hosts
+            clouds.scenario({"latency_ms": [50, 500], "seed": 7})
+            together, sources = min((ask() for _ in range(3)), key=lambda found: found[0])
+            slowest = max(sources, key=lambda source: source["took_ms"])
+            alone = min(ask(slowest["source"])[0] for _ in range(3))
+            requests = sum(source["requests"] for source in sources)
+            add("refresh, all clouds", together / 1000, "s", round(1.15 * alone / 1000, 3),
+                f"best of 3: {len(sources)} sources, {requests} requests of 50-500 ms each by their URL; limit: 1.15 x the slowest source "
+                f"({slowest['source']}) asked alone, {alone / 1000:.2f} s")
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
 def busy():
     """A wall-clock figure of a machine that does other things as well says little: shown above every table."""
     one, five, _ = os.getloadavg()
@@ -251,7 +314,7 @@ def busy():
 
 
 MACHINE = busy()
-GROUPS = [start, status, local, preempt, crowd, sim, journal]
+GROUPS = [start, status, local, preempt, crowd, sim, journal, catalog, prices, refresh]
 for group in GROUPS:
     if options.only not in group.__name__:
         continue

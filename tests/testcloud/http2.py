@@ -3,6 +3,7 @@ import asyncio, sys
 
 import h2.config
 import h2.connection
+import h2.errors
 import h2.events
 import h2.exceptions
 
@@ -70,7 +71,7 @@ class Http2:
             if alone:
                 pass
             elif response.cut is not None:
-                self.h2.reset_stream(stream)
+                self.h2.reset_stream(stream, error_code=h2.errors.ErrorCodes.INTERNAL_ERROR)
             elif response.trailers:
                 self.h2.send_headers(stream, list(response.trailers.items()), end_stream=True)
             else:

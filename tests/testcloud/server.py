@@ -31,7 +31,6 @@ class World:
 
     def replace(self, scenario):
         self.scenario = scenario
-        self.random = random.Random(scenario.get("seed", 1))
         self.faults = [dict(fault, left=fault.get("times", 1 << 30), skip=fault.get("after", 0)) for fault in scenario.get("faults", [])]
         self.state = {}
 
@@ -55,7 +54,8 @@ class World:
                          "headers": request.headers, "body": request.body[:4096].decode("latin-1"), "http": request.http})
         latency = self.scenario.get("latency_ms")
         if latency:
-            await asyncio.sleep(self.random.uniform(*latency) / 1000)
+            # By the URL, not by chance: the same questions take as long whoever else is asked meanwhile.
+            await asyncio.sleep(random.Random(f"{self.scenario.get('seed', 1)} {request.host}{request.target}").uniform(*latency) / 1000)
         fault = self.fault_for(request)
         if fault:
             await asyncio.sleep(fault.get("delay_ms", 0) / 1000)
