@@ -40,7 +40,7 @@ Result<Accepted> accept(Journal& journal, Clock& clock, Random& random, const Ta
 /// Writes what the user asks into the journal. Errors: `not_found` with the nearest name in the hint,
 /// `invalid` when the phase does not allow it ("llama-7k2q has succeeded; there is nothing to stop"). Doing
 /// what is already so succeeds.
-Status ask(Journal& journal, Clock& clock, const std::string& workload, UserRequest request);
+Status ask(Journal& journal, Clock& clock, const std::string& workload, const UserRequest& request);
 
 /// The state of one workload from its journal rows. `not_found` as above.
 Result<WorkloadState> load_state(Journal& journal, const std::string& id_name_or_key);

@@ -174,7 +174,7 @@ Result<Accepted> accept(Journal& journal, Clock& clock, Random& random, const Ta
   return Accepted{.id = record.workload, .already = false};
 }
 
-Status ask(Journal& journal, Clock& clock, const std::string& workload, UserRequest request) {
+Status ask(Journal& journal, Clock& clock, const std::string& workload, const UserRequest& request) {
   TRY(const WorkloadRow row, find_row(journal, workload));
   // A workload that is over may have a long history; its row says enough.
   const std::optional<Phase> phase = phase_from(row.phase);

@@ -235,7 +235,11 @@ Result<std::vector<FileInfo>> PosixFiles::list(const std::string& path, bool rec
     const std::string below = std::move(folders.back());
     folders.pop_back();
     std::error_code failed;
-    const std::string folder = below.empty() ? path : path + "/" + below;
+    std::string folder = path;
+    if (!below.empty()) {
+      folder += '/';
+      folder += below;
+    }
     for (fs::directory_iterator entry(folder, failed), end; !failed && entry != end;
          entry.increment(failed)) {
       std::string name = below.empty() ? "" : below + "/";

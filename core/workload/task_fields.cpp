@@ -45,6 +45,11 @@ Result<std::vector<std::string>> parse_regions(const std::string& value) {
   return regions;
 }
 
+Result<std::vector<Market>> parse_use_spot(const std::string& value) {
+  if (value != "true" && value != "false") { return invalid("must be true or false"); }
+  return std::vector<Market>{value == "true" ? Market::spot : Market::on_demand};
+}
+
 /// Fields of each acceptable kind of machine.
 Result<bool> set_need_field(ResourceNeed& need, const std::string& field, const std::string& value) {
   if (field == "gpus") {
@@ -58,8 +63,7 @@ Result<bool> set_need_field(ResourceNeed& need, const std::string& field, const 
   } else if (field == "instance_type") {
     need.instance_type = value;
   } else if (field == "use_spot") {
-    if (value != "true" && value != "false") { return invalid("must be true or false"); }
-    need.markets = {value == "true" ? Market::spot : Market::on_demand};
+    TRY(need.markets, parse_use_spot(value));
   } else if (field == "region") {
     TRY(need.regions, parse_regions(value));
   } else if (field == "max_price") {
