@@ -1,29 +1,18 @@
 #include "providers/lambda/cloud.hpp"
 
-#include "core/wire/cloud_answer.hpp"
+#include "core/wire/api_key.hpp"
 #include "providers/lambda/codec.hpp"
 
 namespace gpubroker::lambda {
 namespace {
 
-constexpr const char* kKeyFile = "~/.lambda_cloud/lambda_keys";
 constexpr const char* kNeeds = "an API key in $LAMBDA_API_KEY or ~/.lambda_cloud/lambda_keys";
+constexpr const char* kNext = "make a key at cloud.lambda.ai/api-keys and put it into $LAMBDA_API_KEY";
 
-struct FoundKey {
-  Secret key = {};
-  std::string found_in = {};
-};
-
-FoundKey find_key(Files& files, Processes& processes) {
-  if (const auto key = processes.env("LAMBDA_API_KEY"); key && !key->empty()) {
-    return {.key = Secret(*key), .found_in = "$LAMBDA_API_KEY"};
-  }
-  const Result<std::string> text =
-      files.read(processes.env("HOME").value_or("") + "/.lambda_cloud/lambda_keys");
-  if (!text.ok()) { return {}; }
-  Secret key = parse_key_file(text.value());
-  if (key.empty()) { return {}; }
-  return {.key = std::move(key), .found_in = kKeyFile};
+FoundKey find_lambda_key(Files& files, Processes& processes) {
+  return find_key(
+      files, processes,
+      {.variables = {"LAMBDA_API_KEY"}, .files = {{".lambda_cloud/lambda_keys", parse_key_file}}});
 }
 
 Result<HttpResponse> get(const FeedRequest& request, std::string_view path, const Secret& key) {
@@ -39,7 +28,7 @@ class InstanceTypes final : public PriceFeed {
   [[nodiscard]] std::string needs() const override { return kNeeds; }
 
   Result<Harvest> fetch(const FeedRequest& request) override {
-    const FoundKey found = find_key(files_, processes_);
+    const FoundKey found = find_lambda_key(files_, processes_);
     if (found.key.empty()) { return no_credentials("lambda", kNeeds); }
     TRY(const HttpResponse answer, get(request, "/instance-types", found.key));
     return parse_instance_types(answer.body, request.clock.now());
@@ -58,21 +47,12 @@ class Lambda final : public Cloud {
   [[nodiscard]] std::vector<PriceFeed*> feeds() override { return {&types_}; }
 
   AccessReport check(const FeedRequest& request) override {
-    AccessReport report;
-    const FoundKey found = find_key(files_, processes_);
-    report.found_in = found.found_in;
-    if (found.key.empty()) {
-      report.next = "make a key at cloud.lambda.ai/api-keys and put it into $LAMBDA_API_KEY";
-      return report;
-    }
+    const FoundKey found = find_lambda_key(files_, processes_);
     // The cheapest call that needs a good key; Lambda does not say who a key belongs to.
-    const Result<HttpResponse> answer = get(request, "/ssh-keys", found.key);
-    report.state = access_state(answer);
-    if (answer.ok()) { return report; }
-    report.problem = answer.error().message;
-    report.next =
-        answer.error().hint.empty() ? "make a new key at cloud.lambda.ai/api-keys" : answer.error().hint;
-    return report;
+    return report_access(found, kNext, [&](AccessReport&) -> Status {
+      TRY([[maybe_unused]] const HttpResponse answer, get(request, "/ssh-keys", found.key));
+      return Ok{};
+    });
   }
 
  private:

@@ -17,9 +17,9 @@ struct Card {
   std::string_view type;
   int memory_gib;
 };
-/// Whole cards, as a plan's gpu_vram_gb counts them; metal plans do not tell the memory. Source: vultr.com's
-/// list of cloud GPUs and gpuhunt/providers/vultr.py (2026-08): an A16 board is four GPUs of 16 GB, told one
-/// by one.
+/// Whole cards, as a plan's gpu_vram_gb counts them; metal plans do not tell the memory. The A100's 80 GB is
+/// in the API notes read 2026-11; the others are the cards' own sizes from memory, to be checked against the
+/// plans. An A16 board is four GPUs of 16 GB, told one by one.
 constexpr std::array kCards = {
     Card{"A16", 16},  Card{"A40", 48},   Card{"A100", 80},    Card{"L40S", 48},
     Card{"H100", 80}, Card{"GH200", 96}, Card{"MI300X", 192}, Card{"B200", 180},
