@@ -441,7 +441,8 @@ JournalRow encode_record(const Record& record) {
 }
 
 Result<Record> decode_record(const JournalRow& row) {
-  Result<Record> record = Record{.at = row.at, .workload = row.workload, .body = {}};
+  // Any small body, until the row says which it is.
+  Result<Record> record = Record{.at = row.at, .workload = row.workload, .body = MigrateGivenUpRecord{}};
   Status read = read_flat(row.body, {},
                           [&](const FlatValue& json) { return decode_body(row, json, record.value().body); });
   if (!read.ok()) {
