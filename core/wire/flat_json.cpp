@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 #include <memory_resource>
+// The library inlines its inner loops only where assertions are off; here they stay.
+#define RAPIDJSON_FORCEINLINE __attribute__((always_inline))
 #include <rapidjson/reader.h>
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
@@ -45,6 +47,7 @@ class Tape {
  public:
   explicit Tape(std::pmr::vector<FlatToken>& tokens) : tokens_(tokens) {}
 
+  // NOLINTBEGIN(readability-identifier-naming): the library's names.
   bool Null() { return add(Kind::null); }
   bool Bool(bool value) { return add(Kind::boolean, value ? 1 : 0); }
   bool Int(int value) { return add(Kind::whole, value); }
@@ -63,6 +66,7 @@ class Tape {
   bool EndObject(std::uint32_t /*count*/) { return close(); }
   bool StartArray() { return open(Kind::list); }
   bool EndArray(std::uint32_t /*count*/) { return close(); }
+  // NOLINTEND(readability-identifier-naming)
 
  private:
   template <class... Parts>
