@@ -22,11 +22,13 @@ void put(FlatWriter& json, const OfferKey& key) {
 }
 
 OfferKey decode_key(const FlatValue& from) {
-  return {.provider = from.at("provider").text(),
-          .region = from.at("region").text(),
-          .zone = from.at("zone").text(),
-          .instance_type = from.at("type").text(),
-          .market = market_from(from.at("market").text()).value_or(Market::on_demand)};
+  OfferKey key;
+  key.market = market_from(from.at("market").text()).value_or(Market::on_demand);
+  key.provider = from.at("provider").text();
+  key.region = from.at("region").text();
+  key.instance_type = from.at("type").text();
+  key.zone = from.at("zone").text();
+  return key;
 }
 
 void put(FlatWriter& json, const Offer& offer) {
@@ -52,21 +54,21 @@ void put(FlatWriter& json, const Offer& offer) {
 
 Offer decode_offer(const FlatValue& from) {
   Offer offer;
-  offer.key = decode_key(from.at("key"));
-  const FlatValue gpu = from.at("gpu");
-  offer.gpu = {.model = gpu.at("model").text(),
-               .form = gpu.at("form").text(),
-               .memory_gib = gpu.at("memory_gib").whole<int>(),
-               .count = gpu.at("count").whole<int>()};
-  offer.vcpus = from.at("vcpus").whole<int>();
-  offer.memory_mib = from.at("memory_mib").whole<std::int64_t>();
-  offer.price = {from.at("micros_per_hour").whole<std::int64_t>()};
   const FlatValue available = from.at("available");
   if (!available.is_null()) { offer.available = available.whole<int>(); }
-  offer.billing = {.unit = from.at("billing_unit_ms").millis(),
-                   .minimum = from.at("billing_minimum_ms").millis()};
+  offer.billing.minimum = from.at("billing_minimum_ms").millis();
+  offer.billing.unit = from.at("billing_unit_ms").millis();
+  const FlatValue gpu = from.at("gpu");
+  offer.gpu.count = gpu.at("count").whole<int>();
+  offer.gpu.form = gpu.at("form").text();
+  offer.gpu.memory_gib = gpu.at("memory_gib").whole<int>();
+  offer.gpu.model = gpu.at("model").text();
+  offer.key = decode_key(from.at("key"));
   offer.learnt_at = from.at("learnt_at").instant();
+  offer.memory_mib = from.at("memory_mib").whole<std::int64_t>();
+  offer.price = {from.at("micros_per_hour").whole<std::int64_t>()};
   offer.source = from.at("source").text();
+  offer.vcpus = from.at("vcpus").whole<int>();
   return offer;
 }
 
@@ -178,18 +180,18 @@ void put(FlatWriter& json, const ChargeRow& charge) {
 }
 
 ChargeRow decode_charge(const FlatValue& from, const WorkloadId& workload, int attempt) {
-  return {.workload = workload,
-          .attempt = attempt,
-          .node = {from.at("node").text()},
-          .provider = from.at("provider").text(),
-          .region = from.at("region").text(),
-          .instance_type = from.at("type").text(),
-          .market = from.at("market").text(),
-          .owner = from.at("owner").text(),
-          .from = from.at("from").instant(),
-          .to = from.at("to").instant(),
-          .rate = {from.at("micros_per_hour").whole<std::int64_t>()},
-          .amount = {from.at("amount_micros").whole<std::int64_t>()}};
+  ChargeRow charge{.workload = workload, .attempt = attempt};
+  charge.amount = {from.at("amount_micros").whole<std::int64_t>()};
+  charge.from = from.at("from").instant();
+  charge.market = from.at("market").text();
+  charge.rate = {from.at("micros_per_hour").whole<std::int64_t>()};
+  charge.node = {from.at("node").text()};
+  charge.owner = from.at("owner").text();
+  charge.provider = from.at("provider").text();
+  charge.region = from.at("region").text();
+  charge.to = from.at("to").instant();
+  charge.instance_type = from.at("type").text();
+  return charge;
 }
 
 void put(FlatWriter& json, const std::optional<Error>& error) {
@@ -338,18 +340,18 @@ AttemptEnd decode_end(const std::string& name) {
   return AttemptEnd::none;
 }
 
-Result<RecordBody> decode_accepted(const FlatValue& body) {
-  TRY(Task task, decode_task(body.at("task").raw()));
+Result<AcceptedRecord> decode_accepted(const FlatValue& body) {
+  TRY(Task task, read_task(body.at("task")));
   LaunchOptions options{.key = body.at("key").text(),
                         .owner = body.at("owner").text(),
                         .retry_until_up = body.at("retry_until_up").boolean(),
                         .archive = body.at("archive").text()};
   const FlatValue wait = body.at("wait_ms");
   if (!wait.is_null()) { options.wait = Millis{wait.whole<std::int64_t>()}; }
-  return RecordBody{AcceptedRecord{.task = std::move(task), .options = std::move(options)}};
+  return AcceptedRecord{.task = std::move(task), .options = std::move(options)};
 }
 
-RecordBody decode_intent(const FlatValue& body) {
+IntentRecord decode_intent(const FlatValue& body) {
   IntentRecord intent{.attempt = body.at("attempt").whole<int>(), .action = body.at("action").text()};
   if (body.contains("offer")) {
     intent.offer = decode_offer(body.at("offer"));
@@ -359,7 +361,7 @@ RecordBody decode_intent(const FlatValue& body) {
   return intent;
 }
 
-RecordBody decode_outcome(const FlatValue& body, const WorkloadId& workload) {
+OutcomeRecord decode_outcome(const FlatValue& body, const WorkloadId& workload) {
   OutcomeRecord outcome{.attempt = body.at("attempt").whole<int>(),
                         .action = body.at("action").text(),
                         .error = decode_error(body.at("error"))};
@@ -384,45 +386,48 @@ RecordBody decode_outcome(const FlatValue& body, const WorkloadId& workload) {
   return outcome;
 }
 
-Result<RecordBody> decode_body(const JournalRow& row, const FlatValue& body) {
-  if (row.kind == "accepted") { return decode_accepted(body); }
-  if (row.kind == "asked") {
-    return RecordBody{AskedRecord{{.verb = user_verb_from(body.at("verb").text()).value_or(UserVerb::stop),
-                                   .provider = body.at("provider").text(),
-                                   .region = body.at("region").text(),
-                                   .number = body.at("number").whole<int>()}}};
-  }
-  if (row.kind == "phase") {
-    return RecordBody{PhaseRecord{.to = phase_from(body.at("to").text()).value_or(Phase::queued),
-                                  .reason = body.at("reason").text(),
-                                  .exit = body.at("exit").whole<int>()}};
-  }
-  if (row.kind == "wait") {
-    return RecordBody{WaitRecord{body.at("until").instant(), body.at("reason").text()}};
-  }
-  if (row.kind == "intent") { return decode_intent(body); }
-  if (row.kind == "outcome") { return decode_outcome(body, row.workload); }
-  if (row.kind == "node") {
-    return RecordBody{
-        NodeSeenRecord{.attempt = body.at("attempt").whole<int>(), .view = decode_view(body.at("view"))}};
-  }
+/// Puts the values where they stay: most rows hold a machine or a report, and are big.
+Status decode_body(const JournalRow& row, const FlatValue& body, RecordBody& into) {
   if (row.kind == "agent") {
-    TRY(AgentReport report, read_agent_report(body.at("report")));
-    return RecordBody{AgentSeenRecord{.attempt = body.at("attempt").whole<int>(),
-                                      .rank = body.at("rank").whole<int>(),
-                                      .report = std::move(report)}};
-  }
-  if (row.kind == "attempt") {
+    AgentSeenRecord& seen = into.emplace<AgentSeenRecord>();
+    seen.attempt = body.at("attempt").whole<int>();
+    seen.rank = body.at("rank").whole<int>();
+    TRY(seen.report, read_agent_report(body.at("report")));
+  } else if (row.kind == "node") {
+    NodeSeenRecord& seen = into.emplace<NodeSeenRecord>();
+    seen.attempt = body.at("attempt").whole<int>();
+    seen.view = decode_view(body.at("view"));
+  } else if (row.kind == "intent") {
+    into = decode_intent(body);
+  } else if (row.kind == "outcome") {
+    into = decode_outcome(body, row.workload);
+  } else if (row.kind == "accepted") {
+    TRY(into, decode_accepted(body));
+  } else if (row.kind == "asked") {
+    into = AskedRecord{{.verb = user_verb_from(body.at("verb").text()).value_or(UserVerb::stop),
+                        .provider = body.at("provider").text(),
+                        .region = body.at("region").text(),
+                        .number = body.at("number").whole<int>()}};
+  } else if (row.kind == "phase") {
+    into = PhaseRecord{.to = phase_from(body.at("to").text()).value_or(Phase::queued),
+                       .reason = body.at("reason").text(),
+                       .exit = body.at("exit").whole<int>()};
+  } else if (row.kind == "wait") {
+    into = WaitRecord{body.at("until").instant(), body.at("reason").text()};
+  } else if (row.kind == "attempt") {
     const int what =
         std::clamp(body.at("what").whole<int>(), 0, static_cast<int>(AttemptRecord::What::resolved));
-    return RecordBody{AttemptRecord{.what = static_cast<AttemptRecord::What>(what),
-                                    .attempt = body.at("attempt").whole<int>(),
-                                    .why = decode_end(body.at("why").text()),
-                                    .reason = body.at("reason").text(),
-                                    .refusal = decode_refusal(body.at("refusal"))}};
+    into = AttemptRecord{.what = static_cast<AttemptRecord::What>(what),
+                         .attempt = body.at("attempt").whole<int>(),
+                         .why = decode_end(body.at("why").text()),
+                         .reason = body.at("reason").text(),
+                         .refusal = decode_refusal(body.at("refusal"))};
+  } else if (row.kind == "migrate_given_up") {
+    into = MigrateGivenUpRecord{body.at("reason").text()};
+  } else {
+    return Error{.kind = ErrorKind::internal, .message = "no record is called " + row.kind};
   }
-  if (row.kind == "migrate_given_up") { return RecordBody{MigrateGivenUpRecord{body.at("reason").text()}}; }
-  return Error{.kind = ErrorKind::internal, .message = "no record is called " + row.kind};
+  return Ok{};
 }
 
 }  // namespace
@@ -436,14 +441,16 @@ JournalRow encode_record(const Record& record) {
 }
 
 Result<Record> decode_record(const JournalRow& row) {
-  Result<RecordBody> body =
-      read_flat(row.body, {}, [&](const FlatValue& json) { return decode_body(row, json); });
-  if (!body.ok()) {
-    Error error = std::move(body).error();
+  // Any small body, until the row says which it is.
+  Result<Record> record = Record{.at = row.at, .workload = row.workload, .body = MigrateGivenUpRecord{}};
+  Status read = read_flat(row.body, {},
+                          [&](const FlatValue& json) { return decode_body(row, json, record.value().body); });
+  if (!read.ok()) {
+    Error error = std::move(read).error();
     error.source = "journal row " + std::to_string(row.seq);
     return error;
   }
-  return Record{.at = row.at, .workload = row.workload, .body = std::move(body).value()};
+  return record;
 }
 
 }  // namespace gpubroker

@@ -134,7 +134,6 @@ struct Supervisor::Impl {
     while (true) {
       TRY(const std::vector<JournalRow> rows, parts.journal.read({}, seen_seq, kReadRows));
       for (const JournalRow& row : rows) {
-        TRY(const Record record, decode_record(row));
         const auto state = states.find(row.workload);
         const bool known = state != states.end();
         if (known && row.seq <= state->second.seq) {  // read with the whole workload already
@@ -144,6 +143,7 @@ struct Supervisor::Impl {
         if (!known && row.kind != "accepted") {  // something new of a workload that was over: `start`, `down`
           TRY([[maybe_unused]] const Ok loaded, reload(row.workload));
         } else {
+          TRY(const Record record, decode_record(row));
           apply(states[row.workload], record, row.seq);
         }
         seen_seq = row.seq;

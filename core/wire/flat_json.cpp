@@ -1,191 +1,117 @@
 #include "core/wire/flat_json.hpp"
 
 #include <algorithm>
-#include <bit>
-#include <charconv>
+#include <array>
+#include <cmath>
+#include <memory_resource>
+// The library inlines its inner loops only where assertions are off; here they stay.
+#define RAPIDJSON_FORCEINLINE __attribute__((always_inline))
+#include <rapidjson/reader.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
 
 #include "core/wire/json.hpp"
 
 namespace gpubroker {
-
 namespace {
 
-constexpr int kDeepest = 64;
-constexpr std::size_t kUsual = 512;  // tokens: most rows have fewer
+constexpr std::size_t kDeepest = 64;
+constexpr std::size_t kUsual = 512;       // tokens: most rows have fewer
+constexpr std::size_t kUsualText = 2048;  // of a row
+// A text may end within a letter of four bytes: the library looks for the other three behind it.
+constexpr std::size_t kLongestLetter = 4;
+
+using Kind = FlatToken::Kind;
 
 /// Raised by FlatValue, caught by visit_flat and nowhere else.
 struct FlatMismatch {
   std::string message;
 };
 
-constexpr std::array<bool, 256> kPlain = [] {
-  std::array<bool, 256> plain{};
-  for (std::size_t c = 0x20; c < 0x80; ++c) { plain.at(c) = c != '"' && c != '\\'; }
-  return plain;
-}();
-
-/// A bit in the lowest byte of `word` that is zero; none when there is no such byte.
-constexpr std::uint64_t find_zero(std::uint64_t word) {
-  return (word - 0x0101010101010101ULL) & ~word & 0x8080808080808080ULL;
-}
-
-/// The end of the printable ASCII that stands for itself between quotes: eight bytes at a time, as all of a
-/// text goes through here.
-inline const char* skip_plain(const char* at, const char* end) {
+/// All of it ASCII, and no control characters.
+bool is_printable(std::string_view text) {
   constexpr std::uint64_t kOnes = 0x0101010101010101ULL;
+  std::uint64_t odd = 0;  // its high bits
   std::uint64_t eight = 0;
-  for (; end - at >= 8; at += 8) {
-    std::memcpy(&eight, at, sizeof(eight));
-    const std::uint64_t control = (eight - kOnes * 0x20) & ~eight;
-    const std::uint64_t odd = find_zero(eight ^ (kOnes * '"')) | find_zero(eight ^ (kOnes * '\\')) |
-                              ((eight | control) & (kOnes * 0x80));
-    if (odd == 0) { continue; }
-    if constexpr (std::endian::native == std::endian::little) { return at + std::countr_zero(odd) / 8; }
-    break;
+  for (; text.size() >= sizeof(eight); text.remove_prefix(sizeof(eight))) {
+    std::memcpy(&eight, text.data(), sizeof(eight));
+    odd |= eight | (eight - kOnes * 0x20);
   }
-  while (at != end && kPlain[static_cast<unsigned char>(*at)]) { ++at; }
-  return at;
+  for (const char c : text) { odd |= c < 0x20 ? 0x80U : 0U; }
+  return (odd & (kOnes * 0x80)) == 0;
 }
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-/// Finds the values of a text. What is rare (escapes, bytes beyond ASCII, numbers that are no small integers)
-/// is judged by the other reader, so that both take the same for JSON.
-class Scanner {
+/// Takes down what the library's reader finds. What lies too deep is refused while it is read: the reader
+/// recurses.
+class Tape {
  public:
-  Scanner(std::string_view text, std::pmr::vector<FlatToken>& tokens)
-      : at_(text.data()), end_(text.data() + text.size()), tokens_(tokens) {}
+  explicit Tape(std::pmr::vector<FlatToken>& tokens) : tokens_(tokens) {}
 
-  bool scan_all() {
-    if (!scan_value(0)) { return false; }
-    skip_space();
-    return at_ == end_;
+  // NOLINTBEGIN(readability-identifier-naming): the library's names.
+  bool Null() { return add(Kind::null); }
+  bool Bool(bool value) { return add(Kind::boolean, value ? 1 : 0); }
+  bool Int(int value) { return add(Kind::whole, value); }
+  bool Uint(unsigned value) { return add(Kind::whole, value); }
+  bool Int64(std::int64_t value) { return add(Kind::whole, value); }
+  bool Uint64(std::uint64_t value) {
+    return std::in_range<std::int64_t>(value) ? Int64(static_cast<std::int64_t>(value)) : add(Kind::number);
   }
-  [[nodiscard]] const char* stopped_at() const { return at_; }
+  bool Double(double value) { return std::isfinite(value) && add(Kind::number); }
+  bool RawNumber(const char* /*digits*/, std::uint32_t /*size*/, bool /*copy*/) { return false; }  // unasked
+  bool String(const char* text, std::uint32_t size, bool /*copy*/) {
+    return add(std::string_view(text, size));
+  }
+  bool Key(const char* text, std::uint32_t size, bool copy) { return String(text, size, copy); }
+  bool StartObject() { return open(Kind::object); }
+  bool EndObject(std::uint32_t /*count*/) { return close(); }
+  bool StartArray() { return open(Kind::list); }
+  bool EndArray(std::uint32_t /*count*/) { return close(); }
+  // NOLINTEND(readability-identifier-naming)
 
  private:
-  void skip_space() {
-    while (at_ != end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t')) { ++at_; }
-  }
-
-  bool take(char c) {
-    skip_space();
-    if (at_ == end_ || *at_ != c) { return false; }
-    ++at_;
+  template <class... Parts>
+  bool add(const Parts&... parts) {
+    tokens_.emplace_back(parts...);
     return true;
   }
-
-  void add(const char* begin, bool is_plain) {
-    tokens_.push_back({.text = begin, .size = static_cast<std::uint32_t>(at_ - begin), .is_plain = is_plain});
+  bool open(Kind kind) {
+    if (depth_ == kDeepest) { return false; }
+    open_.at(depth_++) = static_cast<std::uint32_t>(tokens_.size());
+    return add(kind);
   }
-
-  bool scan_value(int depth) {
-    skip_space();
-    if (at_ == end_) { return false; }
-    switch (*at_) {
-      case '{':
-      case '[':
-        return depth < kDeepest && scan_group(depth);
-      case '"':
-        return scan_text();
-      case 't':
-        return scan_word("true");
-      case 'f':
-        return scan_word("false");
-      case 'n':
-        return scan_word("null");
-      default:
-        return scan_number();
-    }
-  }
-
-  bool scan_group(int depth) {
-    const std::size_t self = tokens_.size();
-    const char* const begin = at_;
-    const bool has_names = *at_++ == '{';
-    const char closing = has_names ? '}' : ']';
-    add(begin, true);
-    if (!take(closing)) {
-      do {
-        if (has_names && !scan_name()) { return false; }
-        if (!scan_value(depth + 1)) { return false; }
-      } while (take(','));
-      if (!take(closing)) { return false; }
-    }
-    tokens_[self].size = static_cast<std::uint32_t>(at_ - begin);
+  bool close() {
+    const std::uint32_t self = open_.at(--depth_);
     tokens_[self].span = static_cast<std::uint32_t>(tokens_.size() - self);
     return true;
   }
 
-  bool scan_name() {
-    skip_space();
-    return at_ != end_ && *at_ == '"' && scan_text() && take(':');
-  }
-
-  bool scan_text() {
-    const char* const begin = at_;
-    at_ = skip_plain(at_ + 1, end_);
-    if (at_ != end_ && *at_ == '"') {
-      ++at_;
-      add(begin, true);
-      return true;
-    }
-    while (at_ != end_ && *at_ != '"') {
-      if (*at_ == '\\' && end_ - at_ > 1) { ++at_; }
-      ++at_;
-    }
-    if (at_ == end_) { return false; }
-    ++at_;
-    add(begin, false);
-    return Json::accept(begin, at_);
-  }
-
-  bool scan_word(std::string_view word) {
-    const std::string_view left(at_, static_cast<std::size_t>(end_ - at_));
-    if (left.substr(0, word.size()) != word) { return false; }
-    const char* const begin = at_;
-    at_ += word.size();
-    add(begin, true);
-    return true;
-  }
-
-  bool scan_number() {
-    constexpr std::ptrdiff_t kSurelyFits = 18;  // digits, in 64 bits
-    constexpr std::string_view kMore = "0123456789+-.eE";
-    const char* const begin = at_;
-    if (*at_ == '-') { ++at_; }
-    const char* const digits = at_;
-    while (at_ != end_ && is_digit(*at_)) { ++at_; }
-    const std::ptrdiff_t count = at_ - digits;
-    const bool is_small = count > 0 && count <= kSurelyFits && (count == 1 || *digits != '0');
-    if (is_small && (at_ == end_ || kMore.find(*at_) == std::string_view::npos)) {
-      add(begin, true);
-      return true;
-    }
-    while (at_ != end_ && kMore.find(*at_) != std::string_view::npos) { ++at_; }
-    add(begin, true);
-    return Json::accept(begin, at_);
-  }
-
-  const char* at_;
-  const char* end_;
   std::pmr::vector<FlatToken>& tokens_;
+  std::array<std::uint32_t, kDeepest> open_;
+  std::size_t depth_ = 0;
 };
 
-std::string decode_text(const FlatToken& token) {
-  if (token.is_plain) { return std::string(token.inner()); }
-  return Json::parse(token.text, token.text + token.size).get<std::string>();  // accepted while it was read
-}
-
-inline bool is_called(const FlatToken& token, std::string_view name) {
-  if (!token.is_plain) { return decode_text(token) == name; }
-  return token.size == name.size() + 2 && std::memcmp(token.text + 1, name.data(), name.size()) == 0;
+std::string describe(const FlatToken& token) {
+  switch (token.kind) {
+    case Kind::null:
+      return "null";
+    case Kind::boolean:
+      return token.value != 0 ? "true" : "false";
+    case Kind::whole:
+      return std::to_string(token.value);
+    case Kind::number:
+      return "a number";
+    case Kind::text:
+      return dump_json(Json(token.text.substr(0, 40)));
+    case Kind::list:
+      return "a list";
+    case Kind::object:
+      return "an object";
+  }
+  return {};
 }
 
 void require(bool is_so, const FlatToken& token, const char* what) {
-  if (!is_so) { throw FlatMismatch{std::string(token.text, std::min(token.size, 40U)) + " is not " + what}; }
+  if (!is_so) { throw FlatMismatch{describe(token) + " is not " + what}; }
 }
 
 }  // namespace
@@ -197,15 +123,26 @@ std::optional<Error> visit_flat(std::string_view text, std::string_view source,
                  .message = "cannot read the answer: " + message,
                  .source = std::string(source)};
   };
+  // The library takes a NUL for the end; no JSON has one.
+  if (text.find('\0') != std::string_view::npos) { return refuse("a NUL byte in it"); }
   if (text.size() >= std::numeric_limits<std::uint32_t>::max()) { return refuse("it is too long"); }
-  alignas(FlatToken) std::array<std::byte, kUsual * sizeof(FlatToken)> first;
+  alignas(FlatToken) std::array<std::byte, kUsual * sizeof(FlatToken) + kUsualText> first;
   std::pmr::monotonic_buffer_resource memory(first.data(), first.size());
   std::pmr::vector<FlatToken> tokens(&memory);
   tokens.reserve(kUsual);
-  Scanner scanner(text, tokens);
-  if (!scanner.scan_all()) {
-    return refuse("no JSON at byte " + std::to_string(scanner.stopped_at() - text.data()));
+  auto* const copy = static_cast<char*>(memory.allocate(text.size() + kLongestLetter, 1));
+  std::memset(std::copy(text.begin(), text.end(), copy), 0, kLongestLetter);  // the texts' values stay in it
+  rapidjson::InsituStringStream stream(copy);
+  rapidjson::Reader reader;
+  Tape tape(tokens);
+  constexpr unsigned kPlain = rapidjson::kParseInsituFlag;  // most rows: nothing to validate
+  constexpr unsigned kAny = kPlain | rapidjson::kParseValidateEncodingFlag;
+  if (is_printable(text)) {
+    reader.Parse<kPlain>(stream, tape);
+  } else {
+    reader.Parse<kAny>(stream, tape);
   }
+  if (reader.HasParseError()) { return refuse("no JSON at byte " + std::to_string(reader.GetErrorOffset())); }
   try {
     visit(FlatValue(tokens.data()));
   } catch (const FlatMismatch& mismatch) { return refuse(mismatch.message); }
@@ -213,11 +150,11 @@ std::optional<Error> visit_flat(std::string_view text, std::string_view source,
 }
 
 const FlatToken* FlatValue::find(std::string_view name) const {
-  require(*token_->text == '{', *token_, "an object");
+  require(token_->kind == Kind::object, *token_, "an object");
   const FlatToken* const end = token_ + token_->span;
   const FlatToken* const from = token_ + next_;
   const auto look = [&](const FlatToken* at, const FlatToken* until) {
-    while (at != until && !is_called(*at, name)) { at += 1 + at[1].span; }
+    while (at != until && at->text != name) { at += 1 + at[1].span; }
     return at;
   };
   const FlatToken* at = look(from, end);
@@ -243,7 +180,7 @@ bool FlatValue::contains(std::string_view name) const {
 }
 
 std::vector<FlatValue> FlatValue::list() const {
-  require(*token_->text == '[', *token_, "a list");
+  require(token_->kind == Kind::list, *token_, "a list");
   std::vector<FlatValue> values;
   const FlatToken* const end = token_ + token_->span;
   for (const FlatToken* at = token_ + 1; at != end; at += at->span) { values.emplace_back(at); }
@@ -251,18 +188,18 @@ std::vector<FlatValue> FlatValue::list() const {
 }
 
 std::vector<std::pair<std::string, FlatValue>> FlatValue::members() const {
-  require(*token_->text == '{', *token_, "an object");
+  require(token_->kind == Kind::object, *token_, "an object");
   std::vector<std::pair<std::string, FlatValue>> all;
   const FlatToken* const end = token_ + token_->span;
   for (const FlatToken* at = token_ + 1; at != end; at += 1 + at[1].span) {
-    all.emplace_back(decode_text(*at), FlatValue(at + 1));
+    all.emplace_back(at->text, FlatValue(at + 1));
   }
   return all;
 }
 
 std::string FlatValue::text() const {
-  require(*token_->text == '"', *token_, "a text");
-  return decode_text(*token_);
+  require(token_->kind == Kind::text, *token_, "a text");
+  return std::string(token_->text);
 }
 
 std::vector<std::string> FlatValue::texts() const {
@@ -278,19 +215,13 @@ std::map<std::string, std::string> FlatValue::text_map() const {
 }
 
 bool FlatValue::boolean() const {
-  require(*token_->text == 't' || *token_->text == 'f', *token_, "true or false");
-  return *token_->text == 't';
-}
-
-std::string_view FlatValue::raw() const {
-  return {token_->text, token_->size};
+  require(token_->kind == Kind::boolean, *token_, "true or false");
+  return token_->value != 0;
 }
 
 std::int64_t FlatValue::integer(std::int64_t least, std::int64_t most) const {
-  const char* const end = token_->text + token_->size;
-  std::int64_t number = 0;
-  const auto [stop, error] = std::from_chars(token_->text, end, number);
-  require(error == std::errc{} && stop == end, *token_, "a whole number within 64 bits");
+  require(token_->kind == Kind::whole, *token_, "a whole number within 64 bits");
+  const std::int64_t number = token_->value;
   if (number < least || number > most) {
     throw FlatMismatch{"the number " + std::to_string(number) + " is out of range"};
   }
@@ -299,50 +230,47 @@ std::int64_t FlatValue::integer(std::int64_t least, std::int64_t most) const {
 
 // --- writing ---
 
-FlatWriter::FlatWriter() : memory_(first_.data(), first_.size()), out_(&memory_) {
-  out_.reserve(first_.size() - 1);
-}
+struct FlatWriter::Out {
+  using Memory = rapidjson::MemoryPoolAllocator<>;
+  using Buffer = rapidjson::GenericStringBuffer<rapidjson::UTF8<>, Memory>;
 
-void FlatWriter::separate() {
-  if (!is_first_) { out_.push_back(','); }
-  is_first_ = false;
-}
+  // Most texts fit: one piece of memory, asked for once.
+  alignas(std::max_align_t) std::array<char, kUsualText + 1024> first;
+  Memory memory{first.data(), first.size()};
+  Buffer buffer{&memory, kUsualText};
+  rapidjson::Writer<Buffer, rapidjson::UTF8<>, rapidjson::UTF8<>, Memory> writer{buffer, &memory, 8};
+};
 
-void FlatWriter::quote(std::string_view value) {
-  const char* const end = value.data() + value.size();
-  if (skip_plain(value.data(), end) == end) {
-    out_.push_back('"');
-    out_.append(value);
-    out_.push_back('"');
-  } else {
-    out_.append(dump_json(Json(value)));
-  }
-}
+FlatWriter::FlatWriter() : out_(std::make_unique_for_overwrite<Out>()) {}
+FlatWriter::~FlatWriter() = default;
 
-FlatWriter& FlatWriter::begin(char bracket) {
-  separate();
-  out_.push_back(bracket);
-  is_first_ = true;
+FlatWriter& FlatWriter::open() {
+  out_->writer.StartObject();
   return *this;
 }
 
-FlatWriter& FlatWriter::end(char bracket) {
-  out_.push_back(bracket);
-  is_first_ = false;
+FlatWriter& FlatWriter::close() {
+  out_->writer.EndObject();
   return *this;
 }
 
-FlatWriter& FlatWriter::name(std::string_view name) {
-  separate();
-  quote(name);
-  out_.push_back(':');
-  is_first_ = true;
+FlatWriter& FlatWriter::open_list() {
+  out_->writer.StartArray();
+  return *this;
+}
+
+FlatWriter& FlatWriter::close_list() {
+  out_->writer.EndArray();
   return *this;
 }
 
 FlatWriter& FlatWriter::text(std::string_view value) {
-  separate();
-  quote(value);
+  if (is_printable(value)) {
+    out_->writer.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
+  } else {  // the two libraries spell control characters differently, and only one replaces what is no UTF-8
+    const std::string json = dump_json(Json(value));
+    out_->writer.RawValue(json.data(), json.size(), rapidjson::kStringType);
+  }
   return *this;
 }
 
@@ -359,21 +287,27 @@ FlatWriter& FlatWriter::text_map(const std::map<std::string, std::string>& membe
 }
 
 FlatWriter& FlatWriter::number(std::int64_t value) {
-  separate();
-  std::array<char, 20> digits{};  // as many as the least number needs
-  const auto written = std::to_chars(digits.begin(), digits.end(), value);
-  out_.append(digits.begin(), written.ptr);
+  out_->writer.Int64(value);
+  return *this;
+}
+
+FlatWriter& FlatWriter::boolean(bool value) {
+  out_->writer.Bool(value);
+  return *this;
+}
+
+FlatWriter& FlatWriter::null() {
+  out_->writer.Null();
   return *this;
 }
 
 FlatWriter& FlatWriter::raw(std::string_view json) {
-  separate();
-  out_.append(json);
+  out_->writer.RawValue(json.data(), json.size(), rapidjson::kObjectType);
   return *this;
 }
 
 std::string FlatWriter::take() && {
-  return std::string(out_);
+  return {out_->buffer.GetString(), out_->buffer.GetSize()};
 }
 
 }  // namespace gpubroker

@@ -1,14 +1,14 @@
 #pragma once
 // JSON for what is read and written thousands of times a second: journal rows and reports. The forms are
 // those of core/wire/json.hpp: text written here is what dump_json writes, byte for byte, when the names of
-// each object are given in the order of the alphabet. A text is read in one pass and no tree is built of it.
-#include <array>
+// each object are given in the order of the alphabet. RapidJSON reads and writes, and stays in flat_json.cpp;
+// no tree is built of a text.
 #include <cstdint>
 #include <cstring>
 #include <functional>
 #include <limits>
 #include <map>
-#include <memory_resource>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,16 +21,20 @@
 
 namespace gpubroker {
 
-/// Where a value stands in the text. A list or object is followed by what is in it (members as name, value),
-/// so that a whole text is one row of tokens.
+/// What was read, in the order of the text. A list or object is followed by what is in it (members as name,
+/// value), so that a whole text is one row of tokens.
 struct FlatToken {
-  const char* text = nullptr;
-  std::uint32_t size = 0;
-  std::uint32_t span = 1;  // tokens, with all that is in it
-  bool is_plain = true;    // of a text: stands there as it is meant
+  enum class Kind : std::uint8_t { null, boolean, whole, number, text, list, object };
 
-  /// What stands between the quotes.
-  [[nodiscard]] std::string_view inner() const { return {text + 1, size - 2}; }
+  explicit FlatToken(Kind what, std::int64_t is = 0) : value(is), kind(what) {}
+  explicit FlatToken(std::string_view is) : text(is), kind(Kind::text) {}
+
+  union {
+    std::string_view text;  // of a text or name: as it is meant
+    std::int64_t value;     // of a boolean or a whole number within 64 bits
+  };
+  std::uint32_t span = 1;  // tokens, with all that is in it
+  Kind kind;
 };
 
 /// One value of a parsed text, alive inside read_flat only. Asked for what it is not, it leaves read_flat.
@@ -38,13 +42,13 @@ class FlatValue {
  public:
   explicit FlatValue(const FlatToken* token) : token_(token) {}
 
-  [[nodiscard]] bool is_null() const { return *token_->text == 'n'; }
+  [[nodiscard]] bool is_null() const { return token_->kind == FlatToken::Kind::null; }
   /// Of an object: the member of this name. Quick for the member behind the one last asked for.
   template <std::size_t N>
   [[nodiscard]] FlatValue at(const char (&name)[N]) const {
-    if (*token_->text == '{' && next_ < token_->span) {
+    if (token_->kind == FlatToken::Kind::object && next_ < token_->span) {
       const FlatToken* const likely = token_ + next_;
-      if (likely->is_plain && likely->size == N + 1 && std::memcmp(likely->text + 1, name, N - 1) == 0) {
+      if (likely->text.size() == N - 1 && std::memcmp(likely->text.data(), name, N - 1) == 0) {
         next_ += 1 + likely[1].span;
         return FlatValue(likely + 1);
       }
@@ -64,8 +68,6 @@ class FlatValue {
     return is_null() ? std::nullopt : std::optional(instant());
   }
   [[nodiscard]] Millis millis() const { return Millis{whole<std::int64_t>()}; }
-  /// The JSON text of this value as it stands there, for another reader.
-  [[nodiscard]] std::string_view raw() const;
 
   /// A whole number that fits into T.
   template <class T>
@@ -101,21 +103,21 @@ auto read_flat(std::string_view text, std::string_view source, Read read)
 class FlatWriter {
  public:
   FlatWriter();
-  ~FlatWriter() = default;
+  ~FlatWriter();
   FlatWriter(const FlatWriter&) = delete;
   FlatWriter& operator=(const FlatWriter&) = delete;
 
-  FlatWriter& open() { return begin('{'); }
-  FlatWriter& close() { return end('}'); }
-  FlatWriter& open_list() { return begin('['); }
-  FlatWriter& close_list() { return end(']'); }
-  FlatWriter& name(std::string_view name);
+  FlatWriter& open();
+  FlatWriter& close();
+  FlatWriter& open_list();
+  FlatWriter& close_list();
+  FlatWriter& name(std::string_view name) { return text(name); }
   FlatWriter& text(std::string_view value);
   FlatWriter& texts(const std::vector<std::string>& values);
   FlatWriter& text_map(const std::map<std::string, std::string>& members);
   FlatWriter& number(std::int64_t value);
-  FlatWriter& boolean(bool value) { return raw(value ? "true" : "false"); }
-  FlatWriter& null() { return raw("null"); }
+  FlatWriter& boolean(bool value);
+  FlatWriter& null();
   /// A whole JSON value, already written.
   FlatWriter& raw(std::string_view json);
 
@@ -147,15 +149,8 @@ class FlatWriter {
   std::string take() &&;
 
  private:
-  FlatWriter& begin(char bracket);
-  FlatWriter& end(char bracket);
-  void separate();
-  void quote(std::string_view value);
-
-  std::array<char, 2048> first_;  // most texts fit: one piece of memory, without asking for it
-  std::pmr::monotonic_buffer_resource memory_;
-  std::pmr::string out_;
-  bool is_first_ = true;  // in its object or list, or behind its name: no comma
+  struct Out;
+  std::unique_ptr<Out> out_;
 };
 
 }  // namespace gpubroker

@@ -14,6 +14,8 @@
 
 namespace gpubroker {
 
+class FlatValue;
+
 /// A secret's name and where its value comes from when an agent starts.
 struct SecretNeed {
   std::string name = {};  // the environment variable the job sees
@@ -87,5 +89,7 @@ Status set_field(Task& task, const std::string& field, const std::string& value)
 /// task.
 std::string encode_task(const Task& task);
 Result<Task> decode_task(std::string_view json);
+/// The same of a value of a text that holds more: called inside read_flat only.
+Result<Task> read_task(const FlatValue& from);
 
 }  // namespace gpubroker

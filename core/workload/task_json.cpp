@@ -86,41 +86,6 @@ Result<ResourceNeed> read_need(const FlatValue& from) {
   return need;
 }
 
-Result<Task> read_task(const FlatValue& from) {
-  if (from.at("version").whole<int>() != kVersion) {
-    return Error{
-        .kind = ErrorKind::invalid, .message = "a task of another version", .hint = "upgrade this gpubroker"};
-  }
-  Task task;
-  const FlatValue budget = from.at("budget_micros");
-  if (!budget.is_null()) { task.budget = Money{budget.whole<std::int64_t>()}; }
-  task.checkpoint = read_checkpoint_spec(from.at("checkpoint"));
-  task.deadline = read_millis(from.at("deadline_ms"));
-  task.envs = from.at("envs").text_map();
-  for (const FlatValue& mount : from.at("file_mounts").list()) {
-    task.file_mounts.push_back({.target = mount.at("target").text(), .source = mount.at("source").text()});
-  }
-  task.labels = from.at("labels").text_map();
-  task.max_restarts = from.at("max_restarts").whole<int>();
-  task.name = from.at("name").text();
-  task.needs.clear();
-  for (const FlatValue& item : from.at("needs").list()) {
-    TRY(ResourceNeed need, read_need(item));
-    task.needs.push_back(std::move(need));
-  }
-  task.num_nodes = from.at("num_nodes").whole<int>();
-  task.ordered = from.at("ordered").boolean();
-  task.run = from.at("run").text();
-  for (const FlatValue& secret : from.at("secrets").list()) {
-    task.secrets.push_back({.name = secret.at("name").text(), .file = secret.at("file").text()});
-  }
-  task.setup = from.at("setup").text();
-  task.stall = read_millis(from.at("stall_ms"));
-  task.ttl = read_millis(from.at("ttl_ms"));
-  task.workdir = from.at("workdir").text();
-  return task;
-}
-
 }  // namespace
 
 std::string encode_task(const Task& task) {
@@ -157,6 +122,41 @@ std::string encode_task(const Task& task) {
       .field("workdir", task.workdir)
       .close();
   return std::move(json).take();
+}
+
+Result<Task> read_task(const FlatValue& from) {
+  if (from.at("version").whole<int>() != kVersion) {
+    return Error{
+        .kind = ErrorKind::invalid, .message = "a task of another version", .hint = "upgrade this gpubroker"};
+  }
+  Task task;
+  const FlatValue budget = from.at("budget_micros");
+  if (!budget.is_null()) { task.budget = Money{budget.whole<std::int64_t>()}; }
+  task.checkpoint = read_checkpoint_spec(from.at("checkpoint"));
+  task.deadline = read_millis(from.at("deadline_ms"));
+  task.envs = from.at("envs").text_map();
+  for (const FlatValue& mount : from.at("file_mounts").list()) {
+    task.file_mounts.push_back({.target = mount.at("target").text(), .source = mount.at("source").text()});
+  }
+  task.labels = from.at("labels").text_map();
+  task.max_restarts = from.at("max_restarts").whole<int>();
+  task.name = from.at("name").text();
+  task.needs.clear();
+  for (const FlatValue& item : from.at("needs").list()) {
+    TRY(ResourceNeed need, read_need(item));
+    task.needs.push_back(std::move(need));
+  }
+  task.num_nodes = from.at("num_nodes").whole<int>();
+  task.ordered = from.at("ordered").boolean();
+  task.run = from.at("run").text();
+  for (const FlatValue& secret : from.at("secrets").list()) {
+    task.secrets.push_back({.name = secret.at("name").text(), .file = secret.at("file").text()});
+  }
+  task.setup = from.at("setup").text();
+  task.stall = read_millis(from.at("stall_ms"));
+  task.ttl = read_millis(from.at("ttl_ms"));
+  task.workdir = from.at("workdir").text();
+  return task;
 }
 
 Result<Task> decode_task(std::string_view json) {

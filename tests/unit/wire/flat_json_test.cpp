@@ -111,9 +111,8 @@ TEST_CASE("values are found in any order, and only what they are") {
           CHECK_FALSE(root.at("c").list()[1].boolean());
           CHECK(root.at("f").is_null());
           CHECK(root.at("h").whole<std::int64_t>() == 1'099'511'627'776);
-          CHECK(root.at("d").raw() == R"({"e":-5})");
-          CHECK(root.at("b").raw() == R"("x\ty")");
-          CHECK(root.at("c").raw() == "[true,false]");
+          CHECK(root.at("d").members().size() == 1);
+          CHECK(root.at("d").members()[0].first == "e");
           CHECK_FALSE(root.contains("z"));
         }).ok());
   CHECK_FALSE(read([](const FlatValue& root) { (void)root.at("z"); }).ok());
