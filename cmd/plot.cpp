@@ -50,8 +50,9 @@ std::optional<Rate> price_at(const PlotLine& line, Instant at) {
 /// Where `part` of `whole` lies on `size` characters or pixels: a place on a picture, not an amount.
 std::int64_t place(std::int64_t part, std::int64_t whole, std::int64_t size) {
   return static_cast<std::int64_t>(static_cast<double>(part) /
-                                   static_cast<double>(std::max<std::int64_t>(whole, 1)) *
-                                   static_cast<double>(size));
+                                       static_cast<double>(std::max<std::int64_t>(whole, 1)) *
+                                       static_cast<double>(size) +
+                                   0.5);
 }
 
 std::string cents(std::int64_t micros) {

@@ -200,9 +200,8 @@ TEST_CASE("gcp skus: memory that is sold by the GB is counted by the GiB") {
   PartPrices prices;
   Harvest harvest;
   std::size_t count = 0;
-  for (const char* description :
-       {"Nvidia H100 80GB GPU running in Americas", "A3 Instance Core running in Americas",
-        "SSD backed Local Storage"}) {
+  for (const char* description : {"Nvidia H100 80GB GPU running in Americas",
+                                  "A3 Instance Core running in Americas", "SSD backed Local Storage"}) {
     REQUIRE(parse_skus(page_of(description, [](MutableJson&) {}), prices, count, harvest).ok());
   }
   const std::string ram = page_of("A3 Instance Ram running in Americas", [](MutableJson& sku) {
