@@ -271,7 +271,11 @@ Result<int> run_rehearse(const RehearseOptions& options, Context& context) {
   const RehearsalVerdict verdict = judge_rehearsal(rehearsal.state(), rehearsal.noticed());
   const bool right = verdict.resumes_right() && rehearsal.interruptions() > 0;
   if (right || was_interrupted()) {
-    (void)context.files.remove_all(inner.home);
+    // Its supervisor may still be closing its files there.
+    constexpr int kTries = 20;
+    for (int i = 0; i < kTries && !context.files.remove_all(inner.home).ok(); ++i) {
+      context.clock.sleep_until(context.clock.now() + Millis{100});
+    }
   } else {
     std::cerr << "the outputs are kept in " << inner.home << "/logs\n";
   }

@@ -47,7 +47,8 @@ try:
     check(told["interruptions"][0]["lost_steps"] == 0 and told["interruptions"][0]["resumed_step"] >= 1, done)
     check(all(i["resumed_step"] is not None and i["to_first_step_ms"] > 0 for i in told["interruptions"]), done)
     check(told["commit_ms"] is not None and told["step_ms"] >= 100, done)
-    check(not os.listdir(home + "/state/rehearsals"), done)
+    left = [os.path.join(folder, name) for folder, _, names in os.walk(home + "/state/rehearsals") for name in names]
+    check(not os.listdir(home + "/state/rehearsals"), subprocess.CompletedProcess([], 0, f"left behind: {left}", done.stderr))
 
     expected = {"deaf": "began at step 1", "forgetful": "no `checkpoint:`", "stubborn": "had notice and lost"}
     for name, (checkpoint, parts) in JOBS.items():
