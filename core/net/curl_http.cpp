@@ -100,7 +100,10 @@ class CurlHttp final : public Http {
       : api_(api), options_(std::move(options)), multi_(api_.multi_init()) {
     api_.multi_setopt(multi_, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
     api_.multi_setopt(multi_, CURLMOPT_MAX_TOTAL_CONNECTIONS, options_.most_connections);
-    api_.multi_setopt(multi_, CURLMOPT_MAX_HOST_CONNECTIONS, options_.most_per_host);
+    // libcurl counts by where it connects to: with connect_to all hosts would share one host's few
+    // connections.
+    api_.multi_setopt(multi_, CURLMOPT_MAX_HOST_CONNECTIONS,
+                      options_.connect_to.empty() ? options_.most_per_host : options_.most_connections);
     for (const std::string& rule : options_.connect_to) {
       connect_to_ = api_.slist_append(connect_to_, rule.c_str());
     }

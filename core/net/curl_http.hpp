@@ -14,7 +14,7 @@ struct CurlOptions {
   /// headers, TLS names and so signatures stay those of the real cloud: this is how an emulator stands in for
   /// all of them.
   std::vector<std::string> connect_to = {};
-  long most_connections = 64;
+  long most_connections = 256;
   long most_per_host = 6;  // connections; HTTP/2 carries many requests on each
 };
 
