@@ -31,7 +31,6 @@ class NetworkVisit final : public Visit {
 /// The feeds that were asked for, by the cloud's name or their own.
 Result<std::vector<PriceFeed*>> choose_feeds(Context& context, const std::vector<std::string>& wanted) {
   std::vector<PriceFeed*> feeds;
-  std::vector<std::string> names;
   std::vector<std::string> known;
   for (const std::unique_ptr<Cloud>& cloud : context.clouds()) {
     known.push_back(cloud->name());

@@ -52,6 +52,14 @@ Error error_from_answer(const HttpResponse& answer, const std::string& source, I
   return error_from_answer(answer, source, "", "", now);
 }
 
+void judge_by_code(Error& error, std::string_view code, std::span<const CodeRow> rows) {
+  for (const CodeRow& row : rows) {
+    if (row.code != code) { continue; }
+    error.kind = row.kind;
+    error.scope = row.scope;
+  }
+}
+
 AccessReport::State access_state(const Result<HttpResponse>& answer) {
   if (answer.ok()) { return AccessReport::State::valid; }
   return answer.error().kind == ErrorKind::auth ? AccessReport::State::refused

@@ -1,5 +1,6 @@
 #pragma once
 // What most clouds' answers have in common, whatever is in them.
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,15 @@ Error error_from_answer(const HttpResponse& answer, const std::string& source, c
 
 /// The same where the answer's body is not looked into.
 Error error_from_answer(const HttpResponse& answer, const std::string& source, Instant now);
+
+/// What a cloud's own code means; each codec has its table of them.
+struct CodeRow {
+  std::string_view code;
+  ErrorKind kind;
+  ErrorScope scope;
+};
+/// Gives the error the kind and scope of its row; a code that is in none leaves it as the status judged it.
+void judge_by_code(Error& error, std::string_view code, std::span<const CodeRow> rows);
 
 /// What the answer to a question that only needs a good credential says of it.
 AccessReport::State access_state(const Result<HttpResponse>& answer);

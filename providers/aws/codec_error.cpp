@@ -9,11 +9,6 @@
 namespace gpubroker::aws {
 namespace {
 
-struct CodeRow {
-  std::string_view code;
-  ErrorKind kind;
-  ErrorScope scope;
-};
 // Source: "Error codes for the Amazon EC2 API", read 2026-11, as far as reading calls meet them.
 constexpr std::array kCodes = {
     CodeRow{"RequestLimitExceeded", ErrorKind::throttled, ErrorScope::region},
@@ -73,11 +68,7 @@ Error parse_error(const HttpResponse& answer, const std::string& call, Instant n
     message = text_or_empty(error_node(root), "Message");
   }));
   Error error = error_from_answer(answer, "aws " + call, code, message, now);
-  for (const CodeRow& row : kCodes) {
-    if (row.code != code) { continue; }
-    error.kind = row.kind;
-    error.scope = row.scope;
-  }
+  judge_by_code(error, code, kCodes);
   return error;
 }
 

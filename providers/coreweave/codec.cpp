@@ -12,11 +12,6 @@ namespace {
 
 constexpr std::string_view kSource = "coreweave";
 
-struct CodeRow {
-  std::string_view code;
-  ErrorKind kind;
-  ErrorScope scope;
-};
 // resource_exhausted is a quota when the details say so, see below.
 constexpr std::array kCodes = {
     CodeRow{"already_exists", ErrorKind::conflict, ErrorScope::request},
@@ -79,11 +74,7 @@ Error parse_error(const HttpResponse& answer, std::string_view path, Instant now
     }
   }));
   Error error = error_from_answer(answer, "coreweave GET " + std::string(path), code, message, now);
-  for (const CodeRow& row : kCodes) {
-    if (row.code != code) { continue; }
-    error.kind = row.kind;
-    error.scope = row.scope;
-  }
+  judge_by_code(error, code, kCodes);
   if (is_quota) {
     error.kind = ErrorKind::quota;
     error.scope = ErrorScope::account;

@@ -15,11 +15,6 @@ namespace {
 constexpr std::string_view kSource = "crusoe";
 constexpr int kMostMachines = 1'000'000;
 
-struct CodeRow {
-  std::string_view code;
-  ErrorKind kind;
-  ErrorScope scope;
-};
 constexpr std::array kCodes = {
     CodeRow{"bad_credential", ErrorKind::auth, ErrorScope::account},
     CodeRow{"bad_request", ErrorKind::invalid, ErrorScope::request},
@@ -197,11 +192,7 @@ Error parse_error(const HttpResponse& answer, std::string_view path, Instant now
     message = root.text_or("message");
   }));
   Error error = error_from_answer(answer, "crusoe GET " + std::string(path), code, message, now);
-  for (const CodeRow& row : kCodes) {
-    if (row.code != code) { continue; }
-    error.kind = row.kind;
-    error.scope = row.scope;
-  }
+  judge_by_code(error, code, kCodes);
   return error;
 }
 

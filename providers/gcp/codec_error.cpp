@@ -8,11 +8,6 @@
 namespace gpubroker::gcp {
 namespace {
 
-struct CodeRow {
-  std::string_view code;
-  ErrorKind kind;
-  ErrorScope scope;
-};
 constexpr std::array kCodes = {
     CodeRow{"quotaExceeded", ErrorKind::quota, ErrorScope::region},
     CodeRow{"rateLimitExceeded", ErrorKind::throttled, ErrorScope::request},
@@ -84,11 +79,7 @@ Error parse_error(const HttpResponse& answer, const std::string& what, Instant n
   Error error = error_from_answer(answer, "gcp " + what, told.code, told.message, now);
   error.hint = hint_for(told);
   if (answer.status >= 500) { return error; }
-  for (const CodeRow& row : kCodes) {
-    if (row.code != told.code) { continue; }
-    error.kind = row.kind;
-    error.scope = row.scope;
-  }
+  judge_by_code(error, told.code, kCodes);
   return error;
 }
 

@@ -12,11 +12,6 @@ namespace {
 
 constexpr std::string_view kSource = "lambda";
 
-struct CodeRow {
-  std::string_view code;
-  ErrorKind kind;
-  ErrorScope scope;
-};
 constexpr std::array kCodes = {
     CodeRow{"instance-operations/launch/insufficient-capacity", ErrorKind::capacity, ErrorScope::region},
     CodeRow{"global/quota-exceeded", ErrorKind::quota, ErrorScope::account},
@@ -110,11 +105,7 @@ Error parse_error(const HttpResponse& answer, std::string_view path, Instant now
   }));
   Error error = error_from_answer(answer, "lambda GET " + std::string(path), code, message, now);
   error.hint = hint;
-  for (const CodeRow& row : kCodes) {
-    if (row.code != code) { continue; }
-    error.kind = row.kind;
-    error.scope = row.scope;
-  }
+  judge_by_code(error, code, kCodes);
   return error;
 }
 

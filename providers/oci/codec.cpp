@@ -16,11 +16,6 @@ constexpr std::string_view kSource = "oci";
 constexpr std::string_view kVersion = "/20160918";
 constexpr int kMostMachines = 1'000'000;
 
-struct CodeRow {
-  std::string_view code;
-  ErrorKind kind;
-  ErrorScope scope;
-};
 constexpr std::array kCodes = {
     CodeRow{"CannotParseRequest", ErrorKind::invalid, ErrorScope::request},
     CodeRow{"IncorrectState", ErrorKind::conflict, ErrorScope::request},
@@ -213,11 +208,7 @@ Error parse_error(const HttpResponse& answer, std::string_view what, Instant now
     message = root.text_or("message");
   }));
   Error error = error_from_answer(answer, "oci " + std::string(what), code, message, now);
-  for (const CodeRow& row : kCodes) {
-    if (row.code != code) { continue; }
-    error.kind = row.kind;
-    error.scope = row.scope;
-  }
+  judge_by_code(error, code, kCodes);
   // A 500 with the code InternalError, like a fault of theirs.
   if (lower(message).find("out of host capacity") != std::string::npos) {
     error.kind = ErrorKind::capacity;

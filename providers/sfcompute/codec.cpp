@@ -17,11 +17,6 @@ constexpr std::string_view kSource = "sfcompute";
 constexpr std::int64_t kHourMs = 3'600'000;
 constexpr int kMostNodes = 100'000;
 
-struct CodeRow {
-  std::string_view code;
-  ErrorKind kind;
-  ErrorScope scope;
-};
 constexpr std::array kCodes = {
     CodeRow{"api_error", ErrorKind::network, ErrorScope::request},
     CodeRow{"authentication_error", ErrorKind::auth, ErrorScope::account},
@@ -186,10 +181,9 @@ Error parse_error(const HttpResponse& answer, std::string_view path, Instant now
   }));
   const std::string_view call = path.substr(0, path.find('?'));
   Error error = error_from_answer(answer, "sfcompute GET " + std::string(call), code, message, now);
-  for (const CodeRow& row : kCodes) {
-    if (row.code != code || error.kind == ErrorKind::capacity || error.kind == ErrorKind::quota) { continue; }
-    error.kind = row.kind;
-    error.scope = row.scope;
+  // The words about stock and money say more than their codes.
+  if (error.kind != ErrorKind::capacity && error.kind != ErrorKind::quota) {
+    judge_by_code(error, code, kCodes);
   }
   if (lower(message).find("price too low") != std::string::npos) { error.kind = ErrorKind::capacity; }
   return error;

@@ -17,11 +17,6 @@ namespace {
 constexpr std::int64_t kLimit = 5'000;  // offers; the market has some thousands
 constexpr std::int64_t kDiskGb = 200;   // in the price that is told
 
-struct CodeRow {
-  std::string_view code;
-  ErrorKind kind;
-  ErrorScope scope;
-};
 constexpr std::array kCodes = {
     CodeRow{"no_such_ask", ErrorKind::capacity, ErrorScope::offer},  // somebody else was quicker
     CodeRow{"auth_error", ErrorKind::auth, ErrorScope::account},
@@ -165,11 +160,7 @@ Error parse_error(const HttpResponse& answer, const std::string& path, Instant n
     message = root.text_or("msg");
   }));
   Error error = error_from_answer(answer, "vast " + path, code, message, now);
-  for (const CodeRow& row : kCodes) {
-    if (row.code != code) { continue; }
-    error.kind = row.kind;
-    error.scope = row.scope;
-  }
+  judge_by_code(error, code, kCodes);
   if (lower(message).find("insufficient credit") != std::string::npos) { error.kind = ErrorKind::quota; }
   if (answer.status == 429 && !error.retry_after) { error.retry_after = wait_of(answer.body); }
   return error;
