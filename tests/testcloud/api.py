@@ -1,6 +1,8 @@
 """What the emulators are made of: requests, responses, and the list of who answers for which host."""
 import json, urllib.parse
 
+METADATA = {}  # cloud: function (Request of a node, Machine -> Response): its metadata service
+LEAKS = {}  # cloud: function (World -> [text]): what is left besides machines: keys, disks, addresses, groups
 HANDLERS = []  # (host pattern, function), the first that fits and does not give None answers
 
 
@@ -13,6 +15,22 @@ def host(*patterns):
     return register
 
 
+def metadata(cloud):
+    """Registers the metadata service of a cloud's nodes."""
+    def register(handler):
+        METADATA[cloud] = handler
+        return handler
+    return register
+
+
+def leaks(cloud):
+    """Registers who tells what of a cloud is left besides machines."""
+    def register(handler):
+        LEAKS[cloud] = handler
+        return handler
+    return register
+
+
 class Request:
     def __init__(self, method, scheme, host, target, headers, body, http):
         self.method, self.scheme, self.target, self.headers, self.body, self.http = method, scheme, target, headers, body, http
@@ -21,7 +39,7 @@ class Request:
         self.path = urllib.parse.unquote(self.path)
         self.base = f"{scheme}://{host}"  # how the client reaches this host: for links in answers
         self.written = target  # as the client wrote it, also by /__host/: what signatures cover
-        self.world = None
+        self.world, self.peer = None, ""
 
     @property
     def query(self):
@@ -42,9 +60,10 @@ class Request:
 
 
 class Response:
-    """`body`: text, bytes, something for JSON, or a function that yields bytes (streamed). `trailers`: HTTP/2 only."""
+    """`body`: text, bytes, something for JSON, or a function that yields bytes (streamed). `trailers`: HTTP/2 only. `lost`: the
+    connection ends without a word."""
 
-    def __init__(self, status=200, body=b"", headers=None, trailers=None):
+    def __init__(self, status=200, body=b"", headers=None, trailers=None, lost=False):
         self.headers = {"content-type": "application/json"}
         if isinstance(body, (dict, list)):
             body = json.dumps(body)
@@ -52,5 +71,6 @@ class Response:
             body = body.encode()
         self.status, self.body, self.trailers = status, body, trailers
         self.headers.update({name.lower(): value for name, value in (headers or {}).items()})
+        self.lost = lost
         self.cut = None  # end the connection after so many bytes of the body
         self.close = False

@@ -50,11 +50,15 @@ class Http2:
         plain = {name: value for name, value in headers.items() if not name.startswith(":")}
         plain.setdefault("host", host)
         request = Request(headers[":method"], "https", host, headers[":path"], plain, body, "2")
+        request.peer = self.connection.peer
         try:
             response = await dispatch(self.connection.world, request)
         except Exception as error:
             print(f"testcloud: {request.method} {request.host}{request.target}: {error!r}", file=sys.stderr)
             response = Response(599, repr(error))
+        if response.lost:
+            self.connection.transport.abort()
+            return
         fields = [(":status", str(response.status))]
         fields += [(name, value) for name, value in response.headers.items() if name not in ("connection", "transfer-encoding")]
         try:

@@ -11,13 +11,19 @@ Each clouds/*.py registers handlers with @host("pattern"). `scenario` (JSON) set
     {"latency_ms": [50, 500], "seed": 1, "clouds": {"lambda": {... what its emulator reads ...}},
      "faults": [{"host": "re", "path": "re", "times": 2, "after": 0, "status": 429, "headers": {}, "body": "", "delay_ms": 0,
                  "cut": 100, "close": true, "html": true}]}
-GET /__log on the plain port: the requests seen, as JSON; POST /__scenario replaces the scenario."""
-import argparse, asyncio, fnmatch, importlib, json, pathlib, random, re, signal, ssl, subprocess, sys, tempfile, time, urllib.parse
+A fault with "lose": the deed is done, its answer is lost; with "duplicate": the request arrives twice.
+On the plain port: GET /__log: the requests seen, as JSON; POST /__scenario replaces the scenario, and every machine is gone;
+GET /__machines: every machine there was, with its bill (fleet.py); POST /__preempt {"id", "notice_ms"}; POST /__break {"id"}:
+the machine fails; GET /__leaks: what costs or clutters besides machines, by cloud. With "machines": {"nodes": true} in the
+scenario machines are real, and their metadata service answers at 169.254.169.254 (nodes.py: in_own_network first)."""
+import argparse, asyncio, fnmatch, importlib, json, os, pathlib, random, re, signal, ssl, subprocess, sys, tempfile, time, urllib.parse
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from testcloud.api import HANDLERS, Request, Response  # noqa: E402
+from testcloud.api import HANDLERS, LEAKS, METADATA, Request, Response  # noqa: E402
+from testcloud.fleet import Fleet  # noqa: E402
+from testcloud.nodes import INSIDE, METADATA as METADATA_ADDRESS  # noqa: E402
 
 BODY_LIMIT = 64 << 20
 
@@ -25,11 +31,14 @@ BODY_LIMIT = 64 << 20
 class World:
     """The scenario, the state of all clouds, and what was asked."""
 
-    def __init__(self, scenario):
-        self.log = []
+    def __init__(self, scenario, folder):
+        self.log, self.folder, self.fleet = [], folder, None
         self.replace(scenario)
 
     def replace(self, scenario):
+        if self.fleet:
+            self.fleet.close()
+        self.fleet = Fleet(scenario, self.folder)
         self.scenario = scenario
         self.faults = [dict(fault, left=fault.get("times", 1 << 30), skip=fault.get("after", 0)) for fault in scenario.get("faults", [])]
         self.state = {}
@@ -63,20 +72,34 @@ class World:
                 return Response(fault.get("status", 200), "<!DOCTYPE html><html><body>Bad gateway</body></html>", {"content-type": "text/html"})
             if "status" in fault or "body" in fault:
                 return Response(fault.get("status", 200), fault.get("body", ""), fault.get("headers", {}))
+        response = await self.handle(request)
+        if fault and fault.get("duplicate"):
+            response = await self.handle(request)
+        if fault and fault.get("lose"):
+            return Response(lost=True)
+        if fault and "cut" in fault:
+            response.cut = fault["cut"]
+        if fault and fault.get("close"):
+            response.close = True
+        return response
+
+    async def handle(self, request):
+        """The emulator's answer."""
         for pattern, handler in HANDLERS:
             if fnmatch.fnmatch(request.host, pattern):
                 response = handler(request)
                 if asyncio.iscoroutine(response):
                     response = await response
                 if response is not None:
-                    break
-        else:
-            response = Response(404, json.dumps({"error": f"no emulator for {request.host}"}))
-        if fault and "cut" in fault:
-            response.cut = fault["cut"]
-        if fault and fault.get("close"):
-            response.close = True
-        return response
+                    return response
+        return Response(404, json.dumps({"error": f"no emulator for {request.host}"}))
+
+    def metadata(self, request):
+        """What a node is told of itself."""
+        machine = next((m for m in self.fleet.machines.values() if m.address == request.peer), None)
+        if machine is None or machine.cloud not in METADATA:
+            return Response(404, "")
+        return METADATA[machine.cloud](request, machine)
 
 
 class Connection(asyncio.Protocol):
@@ -90,6 +113,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport):
         self.transport = transport
+        self.peer = (transport.get_extra_info("peername") or ("",))[0]
         self.live.add(self)
         tls = transport.get_extra_info("ssl_object")
         self.scheme = "https" if tls else "http"
@@ -139,7 +163,9 @@ class Connection(asyncio.Protocol):
                     return
                 body, rest = rest[:length], rest[length:]
             self.buffer = rest
-            self.queue.put_nowait(Request(method, self.scheme, headers.get("host", ""), target, headers, body, "1.1"))
+            request = Request(method, self.scheme, headers.get("host", ""), target, headers, body, "1.1")
+            request.peer = self.peer
+            self.queue.put_nowait(request)
 
     async def serve_in_turn(self):
         while True:
@@ -149,6 +175,9 @@ class Connection(asyncio.Protocol):
             except Exception as error:  # a bug of the emulator: say so instead of hanging
                 print(f"testcloud: {request.method} {request.host}{request.target}: {error!r}", file=sys.stderr)
                 response = Response(599, repr(error))
+            if response.lost:
+                self.transport.abort()
+                return
             body = response.body
             head = [f"HTTP/1.1 {response.status} X"]
             headers = dict(response.headers)
@@ -193,12 +222,27 @@ def unchunk(rest):
 async def dispatch(world, request):
     if request.path.startswith("/__host/"):
         host, _, rest = request.target[len("/__host/"):].partition("/")
-        written = request.target
+        written, peer = request.target, request.peer
         request = Request(request.method, request.scheme, host, "/" + rest, request.headers, request.body, request.http)
+        request.peer = peer
         request.base = f"http://{request.headers.get('host', '')}/__host/{host}"
         request.written = written
     elif request.path == "/__log":
         return Response(200, json.dumps(world.log))
+    elif request.path == "/__machines":
+        return Response(200, json.dumps(world.fleet.account()))
+    elif request.path == "/__leaks":
+        return Response(200, json.dumps({name: left(world) for name, left in sorted(LEAKS.items())}))
+    elif request.path in ("/__preempt", "/__break"):
+        machine = world.fleet.machines[request.json["id"]]
+        if request.path == "/__preempt":
+            world.fleet.preempt(machine, request.json.get("notice_ms", 0))
+        else:
+            world.fleet.end(machine, "host failure")
+        return Response(200, "{}")
+    elif request.peer.startswith("198.18.") and request.host in (METADATA_ADDRESS, "metadata.google.internal", "metadata"):
+        response = world.metadata(request)
+        return await response if asyncio.iscoroutine(response) else response
     elif request.path == "/__scenario":
         world.replace(json.loads(request.body))
         world.log.clear()
@@ -249,10 +293,12 @@ async def main():
     folder = options.folder or tempfile.mkdtemp(prefix="testcloud-")
     certificates = Certificates(folder)
     tls, ca = certificates.context_of("localhost"), certificates.ca
-    world = World(json.loads(pathlib.Path(options.scenario).read_text()) if options.scenario else {})
+    world = World(json.loads(pathlib.Path(options.scenario).read_text()) if options.scenario else {}, folder)
     loop, live = asyncio.get_running_loop(), set()
     plain = await loop.create_server(lambda: Connection(world, live), "127.0.0.1", 0, backlog=512)
     secure = await loop.create_server(lambda: Connection(world, live), "127.0.0.1", 0, ssl=tls, backlog=512)
+    if os.environ.get(INSIDE):
+        await loop.create_server(lambda: Connection(world, live), METADATA_ADDRESS, 80, backlog=512)
     plain_port, tls_port = plain.sockets[0].getsockname()[1], secure.sockets[0].getsockname()[1]
     print(json.dumps({"tls": tls_port, "plain": plain_port, "ca": str(ca), "folder": str(folder),
                       "connect_to": f":443:127.0.0.1:{tls_port},:80:127.0.0.1:{plain_port}"}), flush=True)
@@ -263,6 +309,7 @@ async def main():
         loop.add_signal_handler(name, lambda: ended.done() or ended.set_result(None))
     done = loop.create_task(reader.read())
     await asyncio.wait([done, asyncio.ensure_future(ended)], return_when=asyncio.FIRST_COMPLETED)
+    world.fleet.close()
 
 
 if __name__ == "__main__":
