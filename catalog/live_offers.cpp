@@ -10,9 +10,10 @@ namespace gpubroker {
 Result<std::vector<Offer>> LiveOffers::offers() {
   std::vector<Offer> out;
   std::optional<Error> first_error;
-  bool any_answered = providers_.empty();
+  bool any_answered = false;
   for (Provider* provider : providers_) {
-    Result<std::vector<Offer>> offers = provider->prices().offers();
+    if (provider->prices() == nullptr) { continue; }  // the catalog knows its offers
+    Result<std::vector<Offer>> offers = provider->prices()->offers();
     if (!offers.ok()) {
       log_event(LogLevel::warn, "catalog.provider_failed",
                 {{"provider", provider->name()}, {"kind", std::string(to_string(offers.error().kind))}});
@@ -22,7 +23,7 @@ Result<std::vector<Offer>> LiveOffers::offers() {
     any_answered = true;
     for (Offer& offer : offers.value()) { out.push_back(std::move(offer)); }
   }
-  if (!any_answered) { return *first_error; }
+  if (!any_answered && first_error) { return *first_error; }
   std::sort(out.begin(), out.end(), [](const Offer& a, const Offer& b) { return a.key < b.key; });
   return out;
 }

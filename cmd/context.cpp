@@ -1,10 +1,13 @@
 #include "cmd/context.hpp"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/base/text.hpp"
 #include "core/net/curl_http.hpp"
+#include "core/net/retry_http.hpp"
 #include "core/store/sqlite_journal.hpp"
+#include "core/wire/digest.hpp"
 #include "providers/registry.hpp"
 
 namespace gpubroker {
@@ -69,20 +72,54 @@ Result<Journal*> Context::journal_or_empty() {
 Result<std::map<std::string, Provider*>> Context::providers() {
   if (providers_.empty()) {
     TRY(const std::string binary, processes.self_path());
+    TRY(Http* const network, http());
+    patient_http_ =
+        std::make_unique<RetryHttp>(*network, clock, random, RetryOptions{.total = std::chrono::seconds{30}});
+    const CloudParts cloud{.clock = clock,
+                           .random = random,
+                           .files = files,
+                           .processes = processes,
+                           .http = *patient_http_,
+                           .fan_out = fan_out,
+                           .keys = keys(),
+                           .channel = ssh()};
     for (const ProviderEntry& entry : all_providers()) {
       TRY(std::unique_ptr<Provider> made, entry.make({.clock = clock,
                                                       .random = random,
                                                       .files = files,
                                                       .processes = processes,
+                                                      .cloud = &cloud,
                                                       .home = home,
                                                       .binary = binary,
                                                       .local_scenario = scenario}));
-      providers_.push_back(std::move(made));
+      if (made->has_account()) { providers_.push_back(std::move(made)); }
     }
   }
   std::map<std::string, Provider*> all;
   for (const std::unique_ptr<Provider>& provider : providers_) { all[provider->name()] = provider.get(); }
   return all;
+}
+
+KeyRing& Context::keys() {
+  if (!keys_) { keys_ = std::make_unique<FileKeyRing>(files, processes, random, home + "/keys"); }
+  return *keys_;
+}
+
+SshChannel& Context::ssh() {
+  if (!ssh_) {
+    // The folder holds sockets, whose paths may have 104 characters: a long home gets a short one.
+    std::string folder = home + "/ssh";
+    constexpr std::size_t kMostFolder = 60;
+    if (folder.size() > kMostFolder) {
+      folder = processes.env("XDG_RUNTIME_DIR").value_or("/tmp") + "/gpubroker-" +
+               to_hex(sha256(home)).substr(0, 12);
+    }
+    ssh_ = std::make_unique<SshChannel>(
+        processes, files,
+        SshOptions{.folder = folder,
+                   .binary = processes.self_path().ok() ? processes.self_path().value() : ""});
+  }
+  return *ssh_;
 }
 
 const std::vector<std::unique_ptr<Cloud>>& Context::clouds() {
@@ -110,17 +147,28 @@ Result<CatalogDb*> Context::catalog() {
 }
 
 Result<CatalogDb*> Context::catalog_to_read() {
-  if (!catalog_) { TRY(catalog_, CatalogDb::open(home + "/catalog.db", OpenMode::read_only)); }
-  return catalog_.get();
+  if (catalog_) { return catalog_.get(); }
+  if (!catalog_to_read_) {
+    TRY(catalog_to_read_, CatalogDb::open(home + "/catalog.db", OpenMode::read_only));
+  }
+  return catalog_to_read_.get();
 }
 
 Result<OfferSource*> Context::offers() {
   if (!offers_) {
     TRY(const auto all, providers());
-    std::vector<Provider*> list;
-    list.reserve(all.size());
-    for (const auto& [name, provider] : all) { list.push_back(provider); }
-    offers_ = std::make_unique<LiveOffers>(list);
+    std::vector<Provider*> live;
+    BookingCatalog known{
+        .open = [this] { return catalog_to_read(); },
+        .refresh = [this](const std::vector<std::string>& names) { return refresh_clouds(names, *this); }};
+    for (const auto& [name, provider] : all) {
+      live.push_back(provider);
+      const bool has_feeds =
+          std::any_of(clouds().begin(), clouds().end(),
+                      [&, known = name](const auto& cloud) { return cloud->name() == known; });
+      if (has_feeds) { known.clouds.push_back(name); }
+    }
+    offers_ = std::make_unique<BookingOffers>(live, std::move(known), clock);
   }
   return offers_.get();
 }

@@ -4,11 +4,13 @@
 #include <string>
 #include <vector>
 
+#include "catalog/booking_offers.hpp"
 #include "catalog/catalog_db.hpp"
-#include "catalog/live_offers.hpp"
 #include "cmd/terminal.hpp"
 #include "core/base/result.hpp"
 #include "core/net/fan_out.hpp"
+#include "core/net/key_ring.hpp"
+#include "core/net/ssh_channel.hpp"
 #include "core/ports/cloud.hpp"
 #include "core/ports/journal.hpp"
 #include "core/ports/provider.hpp"
@@ -34,6 +36,10 @@ struct Setting {
 };
 
 /// The world of one command, made once in main. What a command does not ask for is not opened.
+class Context;
+/// Asks the price sources of these clouds and takes in what they tell (cmd/refresh.cpp).
+Status refresh_clouds(const std::vector<std::string>& clouds, Context& context);
+
 class Context {
  public:
   explicit Context(const GlobalOptions& global);
@@ -54,8 +60,12 @@ class Context {
   Result<Journal*> journal_to_read();
   /// For looking at clouds from an empty laptop: the journal, or an empty one in memory when there is none.
   Result<Journal*> journal_or_empty();
+  /// Where machines can be booked: this machine, and the clouds that a credential lies here for.
   Result<std::map<std::string, Provider*>> providers();
+  /// What can be booked there.
   Result<OfferSource*> offers();
+  SshChannel& ssh();
+  KeyRing& keys();
   /// All clouds whose prices are asked.
   const std::vector<std::unique_ptr<Cloud>>& clouds();
   /// The network, with retries; $GPUBROKER_CONNECT_TO (as curl's --connect-to, several separated by commas)
@@ -68,11 +78,15 @@ class Context {
  private:
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<Journal> journal_to_read_;
+  std::unique_ptr<FileKeyRing> keys_;
+  std::unique_ptr<SshChannel> ssh_;
   std::vector<std::unique_ptr<Provider>> providers_;
-  std::unique_ptr<LiveOffers> offers_;
+  std::unique_ptr<BookingOffers> offers_;
   std::vector<std::unique_ptr<Cloud>> clouds_;
   std::unique_ptr<Http> http_;
+  std::unique_ptr<Http> patient_http_;
   std::unique_ptr<CatalogDb> catalog_;
+  std::unique_ptr<CatalogDb> catalog_to_read_;
 };
 
 }  // namespace gpubroker

@@ -169,12 +169,9 @@ std::string summary(const std::vector<FeedOutcome>& feeds) {
   return text;
 }
 
-}  // namespace
-
-Result<int> run_refresh(const RefreshCli& options, Context& context) {
-  RefreshOptions limits{.ingest = {.accept_loss = options.accept_loss}};
-  TRY(limits.total, parse_duration(options.timeout, "s"));
-  TRY(const std::vector<PriceFeed*> feeds, choose_feeds(context, options.sources));
+Result<std::vector<FeedOutcome>> ask(const std::vector<std::string>& sources, const RefreshOptions& limits,
+                                     Context& context) {
+  TRY(const std::vector<PriceFeed*> feeds, choose_feeds(context, sources));
   TRY(CatalogDb* const catalog, context.catalog());
   TRY(Http* const network, context.http());
   RefreshWorld world{.db = *catalog,
@@ -184,8 +181,23 @@ Result<int> run_refresh(const RefreshCli& options, Context& context) {
                        return std::make_unique<NetworkVisit>(context, *network, deadline);
                      }};
   if (context.terminal.live) { world.progress = show_progress; }
-  const Result<std::vector<FeedOutcome>> done = refresh(world, feeds, limits);
+  Result<std::vector<FeedOutcome>> done = refresh(world, feeds, limits);
   if (context.terminal.live) { std::cerr << "\r\033[2K" << std::flush; }
+  return done;
+}
+
+}  // namespace
+
+Status refresh_clouds(const std::vector<std::string>& clouds, Context& context) {
+  if (context.terminal.talk) { std::cerr << "asking " << join(clouds, ", ") << " for prices\n"; }
+  TRY([[maybe_unused]] const std::vector<FeedOutcome> done, ask(clouds, RefreshOptions{}, context));
+  return Ok{};
+}
+
+Result<int> run_refresh(const RefreshCli& options, Context& context) {
+  RefreshOptions limits{.ingest = {.accept_loss = options.accept_loss}};
+  TRY(limits.total, parse_duration(options.timeout, "s"));
+  const Result<std::vector<FeedOutcome>> done = ask(options.sources, limits, context);
   if (!done.ok()) { return done.error(); }
 
   if (options.json) {

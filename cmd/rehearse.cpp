@@ -45,7 +45,7 @@ Result<int> gpus_to_lend(const Task& task, Context& context) {
   const int wanted = task.needs.empty() ? 0 : task.needs.front().gpu.count;
   if (wanted == 0) { return 0; }
   TRY(const auto providers, context.providers());
-  TRY(const std::vector<Offer> offers, providers.at("local")->prices().offers());
+  TRY(const std::vector<Offer> offers, providers.at("local")->prices()->offers());
   int here = 0;
   for (const Offer& offer : offers) { here = std::max(here, offer.gpu.count); }
   if (wanted > here) {

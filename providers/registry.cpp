@@ -10,6 +10,7 @@
 #include "providers/gcp/cloud.hpp"
 #include "providers/hyperstack/cloud.hpp"
 #include "providers/lambda/cloud.hpp"
+#include "providers/lambda/provider.hpp"
 #include "providers/local/provider.hpp"
 #include "providers/nebius/cloud.hpp"
 #include "providers/oci/cloud.hpp"
@@ -31,6 +32,11 @@ Result<std::unique_ptr<Provider>> make_local(const ProviderContext& context) {
                                      .binary = context.binary,
                                      .scenario_path = context.local_scenario,
                                      .prices = {context.local_cpu_price, context.local_gpu_price}});
+}
+
+template <std::unique_ptr<Provider> (*make)(const CloudParts&)>
+Result<std::unique_ptr<Provider>> make_cloud_provider(const ProviderContext& context) {
+  return make(*context.cloud);
 }
 
 }  // namespace
@@ -63,9 +69,12 @@ std::vector<CloudEntry> all_clouds() {
 }
 
 std::vector<ProviderEntry> all_providers() {
+  // clang-format off
   return {
+      {"lambda", make_cloud_provider<lambda::make_provider>},
       {"local", make_local},
   };
+  // clang-format on
 }
 
 }  // namespace gpubroker

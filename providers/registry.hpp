@@ -7,6 +7,7 @@
 #include "core/base/result.hpp"
 #include "core/ports/clock.hpp"
 #include "core/ports/cloud.hpp"
+#include "core/ports/cloud_machine.hpp"
 #include "core/ports/files.hpp"
 #include "core/ports/http.hpp"
 #include "core/ports/process.hpp"
@@ -20,7 +21,7 @@ struct ProviderContext {
   Random& random;
   Files& files;
   Processes& processes;
-  Http* http = nullptr;             // null where nothing is called over the network
+  const CloudParts* cloud = nullptr;  // null where nothing is called over the network: then only local is made
   std::string home = {};            // gpubroker's own folder of this user
   std::string binary = {};          // the gpubroker program, for local nodes
   std::string local_scenario = {};  // a scenario file, "none" for this machine as it is, empty for as it was

@@ -7,6 +7,10 @@
 namespace gpubroker {
 namespace {
 
+/// What a NodeChannel says of a machine that does not answer: the command was not begun.
+constexpr std::string_view kUnreachable = "unreachable";
+constexpr Millis kKnock{250};
+
 struct ActionName {
   std::string verb;
   int rank = -1;
@@ -88,6 +92,7 @@ std::optional<Action> build_node_action(const WorkloadState& state, const Attemp
   } else if (name.verb == "settle") {
     action.kind = Action::Kind::settle;
     action.billing = attempt.offer.billing;
+    action.booked_price = attempt.offer.price;
   } else {
     return std::nullopt;
   }
@@ -146,6 +151,11 @@ OutcomeRecord judge_failure(const WorkloadState& state, const Attempt& attempt, 
                                 .at = now,
                                 .until = now + delay};
     }
+    return outcome;
+  }
+  if (parsed.verb == "start" && error.code == kUnreachable) {
+    // Its sshd is not up yet: asked again soon, as long as decide() has patience with it.
+    outcome.retry_in = kKnock;
     return outcome;
   }
   // What gives machines back or makes charges final is never given up, whatever the answer.

@@ -419,6 +419,13 @@ class Planner {
               "the agent of node " + std::to_string(rank) + " did not start: " + pending.message);
         return;
       }
+      if (!node.agent_started && pending.tries > 0 &&
+          now_ - attempt.ready_at.value_or(now_) >= limits_.boot) {
+        close(attempt, AttemptEnd::lost,
+              "node " + std::to_string(rank) + " could not be reached for " + format_duration(limits_.boot) +
+                  ": " + pending.message);
+        return;
+      }
       if (!node.agent_started) { act_if_due(attempt, start); }
       all_run = all_run && node.agent.run_started_at.has_value();
     }

@@ -48,6 +48,7 @@ struct Action {
   AgentRequest ask = {};           // ask_agent
   std::vector<NodeId> nodes = {};  // end_nodes
   BillingRule billing = {};        // settle
+  Rate booked_price = {};          // settle
 };
 
 /// Waits of the broker; a test or a command may set others.

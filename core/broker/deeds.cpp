@@ -1,5 +1,6 @@
 #include "core/broker/deeds.hpp"
 
+#include "core/base/log.hpp"
 #include "core/base/text.hpp"
 #include "core/plan/charging.hpp"
 
@@ -65,7 +66,10 @@ Result<DeedResult> settle(const Action& action, const DeedContext& context, Prov
   const Instant from = *node.billed_from;
   const Instant end = node.ended_at.value_or(from);
   const Instant billed_end = from + billed_length(action.billing, end - from);
-  TRY(const std::vector<PricePoint> prices, provider.prices().price_history(node.offer, from, billed_end));
+  std::vector<PricePoint> prices = {{from, node.price.value_or(action.booked_price)}};
+  if (PriceSource* const source = provider.prices(); source != nullptr && !node.price) {
+    TRY(prices, source->price_history(node.offer, from, billed_end));
+  }
   TRY(const std::vector<ChargePeriod> periods, charge_life(from, end, action.billing, prices));
   DeedResult result;
   for (const ChargePeriod& period : periods) {
@@ -81,6 +85,13 @@ Result<DeedResult> settle(const Action& action, const DeedContext& context, Prov
                               .to = period.to,
                               .rate = period.rate,
                               .amount = period.amount});
+  }
+  if (Attachments* const attachments = provider.attachments()) {
+    // What goes wrong here is gc's affair: the charges are known and must not wait for it.
+    if (const Status swept = attachments->sweep(node.token, node.offer); !swept.ok()) {
+      log_event(LogLevel::warn, "broker.sweep_failed",
+                {{"workload", context.workload.value}, {"message", swept.error().message}});
+    }
   }
   return result;
 }

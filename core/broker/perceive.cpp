@@ -10,6 +10,18 @@ const MachineList* find_listing(const World& world, const std::string& provider)
   return at == world.listings.end() || !at->second.known ? nullptr : &at->second;
 }
 
+/// The view with the dates that its cloud does not tell: billed from when it was first seen running, until it
+/// was first seen ended.
+NodeView dated(NodeView view, const NodeView* known, Instant seen_at) {
+  if (view.created_at == Instant{}) { view.created_at = known != nullptr ? known->created_at : seen_at; }
+  if (view.state != NodeState::starting && !view.billed_from) {
+    view.billed_from = known != nullptr ? known->billed_from : std::nullopt;
+    if (!view.billed_from && view.state == NodeState::running) { view.billed_from = seen_at; }
+  }
+  if (view.state == NodeState::ended && !view.ended_at) { view.ended_at = seen_at; }
+  return view;
+}
+
 /// Machines that the list shows new or changed, and those that it no longer shows.
 void perceive_nodes(const Attempt& attempt, const MachineList& listing, std::vector<RecordBody>& seen) {
   const auto of_token = listing.nodes.find(attempt.token);
@@ -17,7 +29,8 @@ void perceive_nodes(const Attempt& attempt, const MachineList& listing, std::vec
     for (const auto& [id, view] : of_token->second) {
       const auto known = attempt.nodes.find(view.index);
       if (known == attempt.nodes.end()) {
-        seen.emplace_back(NodeSeenRecord{.attempt = attempt.number, .view = view});
+        seen.emplace_back(
+            NodeSeenRecord{.attempt = attempt.number, .view = dated(view, nullptr, listing.at)});
         continue;
       }
       const NodeRecord& node = known->second;
@@ -26,8 +39,12 @@ void perceive_nodes(const Attempt& attempt, const MachineList& listing, std::vec
       }  // one token, one gang: a second machine in its place is gc's affair
       // A list asked for before we last heard of the machine may be older than what we know.
       const bool stale = listing.started_seq < node.seen_seq;
-      if (!stale && node.view.state != NodeState::ended && node.view != view) {
-        seen.emplace_back(NodeSeenRecord{.attempt = attempt.number, .view = view});
+      if (stale || node.view.state == NodeState::ended) { continue; }
+      NodeView shown = dated(view, &node.view, listing.at);
+      // Once ended, a machine keeps the address that it had.
+      if (shown.state == NodeState::ended) { shown.address = node.view.address; }
+      if (node.view != shown) {
+        seen.emplace_back(NodeSeenRecord{.attempt = attempt.number, .view = std::move(shown)});
       }
     }
   }

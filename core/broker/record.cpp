@@ -78,7 +78,11 @@ void put(FlatWriter& json, const NodeView& view) {
       .open()
       .field("binary", view.address.binary)
       .field("host", view.address.host)
+      .field("host_key", view.address.host_key)
+      .field("identity", view.address.identity)
+      .field("port", view.address.port)
       .field("root", view.address.root)
+      .field("user", view.address.user)
       .close();
   json.field("billed_from", view.billed_from)
       .field("created_at", view.created_at)
@@ -90,7 +94,9 @@ void put(FlatWriter& json, const NodeView& view) {
       .field("master_port", view.master_port);
   json.field("notice_until", view.notice_until);
   put(json.name("offer"), view.offer);
-  json.field("state", to_string(view.state));
+  std::optional<std::int64_t> price;
+  if (view.price) { price = view.price->micros_per_hour; }
+  json.field("price", price).field("state", to_string(view.state));
   json.name("tags")
       .open()
       .field("attempt", view.tags.attempt)
@@ -115,6 +121,12 @@ NodeView decode_view(const FlatValue& from) {
   const FlatValue address = from.at("address");
   view.address.binary = address.at("binary").text();
   view.address.host = address.at("host").text();
+  if (address.contains("port")) {  // not in rows of before there were clouds
+    view.address.host_key = address.at("host_key").text();
+    view.address.identity = address.at("identity").text();
+    view.address.port = address.at("port").whole<int>();
+    view.address.user = address.at("user").text();
+  }
   view.address.root = address.at("root").text();
   view.billed_from = from.at("billed_from").optional_instant();
   view.created_at = from.at("created_at").instant();
@@ -128,6 +140,9 @@ NodeView decode_view(const FlatValue& from) {
   view.master_port = from.at("master_port").whole<int>();
   view.notice_until = from.at("notice_until").optional_instant();
   view.offer = decode_key(from.at("offer"));
+  if (from.contains("price") && !from.at("price").is_null()) {
+    view.price = Rate{from.at("price").whole<std::int64_t>()};
+  }
   view.state = decode_state(from.at("state").text());
   const FlatValue tags = from.at("tags");
   view.tags.attempt = tags.at("attempt").whole<int>();

@@ -36,7 +36,8 @@ enum class NodeState { starting, running, stopped, ended };
 
 std::string_view to_string(NodeState state);
 
-/// A machine as its cloud tells it.
+/// A machine as its cloud tells it. Clouds that tell no times leave them empty: the broker then dates by what
+/// it sees.
 struct NodeView {
   NodeId id = {};
   Token token = {};  // of the request that made it
@@ -52,14 +53,16 @@ struct NodeView {
   std::optional<Instant> ended_at = {};      // when billing ended; set when state is `ended`
   std::optional<Instant> notice_until = {};  // the cloud announced that it takes the machine at this moment
   std::string end_reason = {};               // "preempted", "terminated", "expired", "host failure"
+  std::optional<Rate> price = {};            // what the cloud says that this very machine costs
   bool operator==(const NodeView&) const = default;
 };
 
-/// What a cloud sells and for how much.
+/// What a cloud sells and for how much, and how its prices moved. A cloud whose offers come from the catalog
+/// and whose machines keep the price they were booked at has none.
 class PriceSource {
  public:
   virtual ~PriceSource() = default;
-  /// Everything on sale in every region, with prices and what is known of availability.
+  /// Everything on sale in every region that the catalog's feeds do not tell.
   virtual Result<std::vector<Offer>> offers() = 0;
   /// The prices of one offer that were in force between `from` and `to`: the first point is at or before
   /// `from`.
@@ -79,6 +82,28 @@ class Provisioner {
   virtual Result<std::vector<NodeView>> list() = 0;
   /// Ends machines. The gone succeeds. When it returns, billing has ended or will with no further call.
   virtual Status terminate(const std::vector<NodeId>& nodes) = 0;
+};
+
+/// Something of ours at a cloud that is no machine: a key, a disk, an address, a group.
+struct Leftover {
+  std::string kind = {};  // "ssh key", "disk", "address", "security group", "placement group", …
+  std::string id = {};
+  std::string region = {};  // and zone or resource group, in the provider's own spelling
+  Token token = {};         // of the gang it was made for; empty: shared by all
+  bool costs = false;       // billed while it lies there
+  bool operator==(const Leftover&) const = default;
+};
+
+/// Clouds where a gang needs more than machines, or leaves something behind.
+class Attachments {
+ public:
+  virtual ~Attachments() = default;
+  /// Everything of ours besides machines, found by tag or name, whoever made it and whenever.
+  virtual Result<std::vector<Leftover>> leftovers() = 0;
+  /// Removes them. The gone succeeds; what is still in use is `conflict`.
+  virtual Status remove(const std::vector<Leftover>& leftovers) = 0;
+  /// Removes what was made for one gang whose machines have ended. Nothing there succeeds.
+  virtual Status sweep(const Token& token, const OfferKey& offer) = 0;
 };
 
 /// Machines that can be stopped without being given back.
@@ -105,11 +130,17 @@ class Provider {
  public:
   virtual ~Provider() = default;
   [[nodiscard]] virtual std::string name() const = 0;
-  virtual PriceSource& prices() = 0;
+  /// Whether a credential for it lies here. Nobody is asked: it may be refused.
+  [[nodiscard]] virtual bool has_account() { return true; }
+  virtual PriceSource* prices() { return nullptr; }
   virtual Provisioner& provisioner() = 0;
   virtual NodeChannel& channel() = 0;
   virtual Startable* startable() { return nullptr; }
   virtual Preemptible* preemptible() { return nullptr; }
+  virtual Attachments* attachments() { return nullptr; }
+  /// What `launch` should say about this offer's death date: empty when the cloud itself ends the machine
+  /// then, else what happens instead: "powered off, and billed on until it is terminated".
+  [[nodiscard]] virtual std::string death_date_gap(const OfferKey& /*offer*/) const { return {}; }
   /// Whether its nodes are folders of a machine that is not theirs: nothing may be written outside of their
   /// roots.
   [[nodiscard]] virtual bool shares_machine() const { return false; }

@@ -2,22 +2,16 @@
 
 #include "core/wire/api_key.hpp"
 #include "providers/lambda/codec.hpp"
+#include "providers/lambda/key.hpp"
 
 namespace gpubroker::lambda {
 namespace {
 
-constexpr const char* kNeeds = "an API key in $LAMBDA_API_KEY or ~/.lambda_cloud/lambda_keys";
 constexpr const char* kNext = "make a key at cloud.lambda.ai/api-keys and put it into $LAMBDA_API_KEY";
-
-FoundKey find_lambda_key(Files& files, Processes& processes) {
-  return find_key(
-      files, processes,
-      {.variables = {"LAMBDA_API_KEY"}, .files = {{".lambda_cloud/lambda_keys", parse_key_file}}});
-}
 
 Result<HttpResponse> get(const FeedRequest& request, std::string_view path, const Secret& key) {
   TRY(HttpResponse answer, request.http.send(encode_get(path, key)));
-  if (answer.status >= 400) { return parse_error(answer, path, request.clock.now()); }
+  if (answer.status >= 400) { return parse_error(answer, "GET " + std::string(path), request.clock.now()); }
   return answer;
 }
 

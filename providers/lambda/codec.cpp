@@ -51,6 +51,7 @@ Listing read_type(const AnswerValue& row, Instant now) {
   offer.memory_mib = specs.at("memory_gib").whole<std::int32_t>() * std::int64_t{1024};
   listing.disk_gib = specs.at("storage_gib").whole<std::int32_t>();
   offer.price = {type.at("price_cents_per_hour").whole<std::int32_t>() * std::int64_t{10'000}};
+  offer.billing = {.unit = Millis{60'000}};  // by the minute, from active to terminated
   offer.learnt_at = now;
   offer.source = "lambda/instance-types";
   // Grace hosts are Arm; all others are x86-64.
@@ -92,7 +93,7 @@ Result<Harvest> parse_instance_types(std::string_view body, Instant now) {
   });
 }
 
-Error parse_error(const HttpResponse& answer, std::string_view path, Instant now) {
+Error parse_error(const HttpResponse& answer, std::string_view call, Instant now) {
   std::string code;
   std::string message;
   std::string hint;
@@ -103,7 +104,7 @@ Error parse_error(const HttpResponse& answer, std::string_view path, Instant now
     message = error.text_or("message");
     hint = error.text_or("suggestion");
   }));
-  Error error = error_from_answer(answer, "lambda GET " + std::string(path), code, message, now);
+  Error error = error_from_answer(answer, "lambda " + std::string(call), code, message, now);
   error.hint = hint;
   judge_by_code(error, code, kCodes);
   return error;

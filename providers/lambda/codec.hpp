@@ -18,7 +18,8 @@ HttpRequest encode_get(std::string_view path, const Secret& key);
 Result<Harvest> parse_instance_types(std::string_view body, Instant now);
 
 /// What an answer of 400 and above says: {"error":{"code","message","suggestion"}}.
-Error parse_error(const HttpResponse& answer, std::string_view path, Instant now);
+/// `call`: "GET /instances".
+Error parse_error(const HttpResponse& answer, std::string_view call, Instant now);
 
 /// The key in ~/.lambda_cloud/lambda_keys, a line "api_key = …". Empty: none there.
 Secret parse_key_file(std::string_view text);

@@ -44,7 +44,7 @@ class LocalProvider : public Provider, private PriceSource, private Provisioner,
   static Result<std::unique_ptr<Provider>> make(LocalParts parts, LocalConfig config);
 
   [[nodiscard]] std::string name() const override { return kProvider; }
-  PriceSource& prices() override { return *this; }
+  PriceSource* prices() override { return this; }
   Provisioner& provisioner() override { return *this; }
   NodeChannel& channel() override { return channel_; }
   Preemptible* preemptible() override { return this; }

@@ -26,7 +26,7 @@ class Crowd final : public Provider,
  public:
   Crowd(VirtualClock& clock, Millis observe) : clock_(clock), observe_(observe) {}
   [[nodiscard]] std::string name() const override { return "crowd"; }
-  PriceSource& prices() override { return *this; }
+  PriceSource* prices() override { return this; }
   Provisioner& provisioner() override { return *this; }
   NodeChannel& channel() override { return *this; }
   [[nodiscard]] Millis poll_interval() const override { return observe_; }

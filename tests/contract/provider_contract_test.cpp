@@ -238,13 +238,13 @@ void check_channel(ContractWorld& world) {
 }
 
 void check_prices(ContractWorld& world) {
-  const auto offers = world.provider().prices().offers();
+  const auto offers = world.provider().prices()->offers();
   REQUIRE(offers.ok());
   const OfferKey key = world.key(Market::spot);
   CHECK(std::any_of(offers.value().begin(), offers.value().end(),
                     [&key](const Offer& offer) { return offer.key == key; }));
   const Instant from = world.clock().now();
-  const auto history = world.provider().prices().price_history(key, from, from + Millis{500});
+  const auto history = world.provider().prices()->price_history(key, from, from + Millis{500});
   REQUIRE(history.ok());
   REQUIRE_FALSE(history.value().empty());
   CHECK(history.value().front().at <= from);
@@ -252,7 +252,7 @@ void check_prices(ContractWorld& world) {
   CHECK(std::is_sorted(history.value().begin(), history.value().end()));
   OfferKey unknown = key;
   unknown.instance_type = "huge";
-  CHECK(world.provider().prices().price_history(unknown, from, from).error().kind == ErrorKind::not_found);
+  CHECK(world.provider().prices()->price_history(unknown, from, from).error().kind == ErrorKind::not_found);
 }
 
 void check_expiry(ContractWorld& world) {
@@ -381,7 +381,7 @@ void check_bill(ContractWorld& world, BillingRule rule) {
   REQUIRE(nodes.size() == 8);
   for (const NodeView& node : nodes) {
     const Instant end = *node.billed_from + billed_length(rule, *node.ended_at - *node.billed_from);
-    const auto prices = world.provider().prices().price_history(node.offer, *node.billed_from, end);
+    const auto prices = world.provider().prices()->price_history(node.offer, *node.billed_from, end);
     REQUIRE(prices.ok());
     const auto charges = charge_life(*node.billed_from, *node.ended_at, rule, prices.value());
     REQUIRE_MESSAGE(charges.ok(), charges.error().message);

@@ -197,7 +197,7 @@ TEST_CASE("what a killed job leaves is a checkpoint only when its LATEST.json sa
 
 TEST_CASE("the disk of a machine that is gone is removed by the next call, whoever left it") {
   contract::LocalWorld world("");
-  REQUIRE(world.provider().prices().offers().ok());
+  REQUIRE(world.provider().prices()->offers().ok());
   const std::string disk = world.folder() + "/nodes/of-a-dead-machine";
   REQUIRE(world.files().write_atomic(disk + "/attempts/1/workdir.tar", "x", 0644, /*durable=*/false).ok());
   REQUIRE(world.provider().provisioner().list().ok());

@@ -140,7 +140,7 @@ class SimProvider final : public Provider,
  public:
   explicit SimProvider(World& world) : world_(world) {}
   [[nodiscard]] std::string name() const override { return "sim"; }
-  PriceSource& prices() override { return *this; }
+  PriceSource* prices() override { return this; }
   Provisioner& provisioner() override { return *this; }
   NodeChannel& channel() override { return *this; }
   [[nodiscard]] Millis poll_interval() const override { return std::chrono::seconds{10}; }

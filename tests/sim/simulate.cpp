@@ -35,7 +35,7 @@ class BuggyProvider final : public Provider, public Provisioner {
  public:
   BuggyProvider(SimProvider& inner, Plant plant) : inner_(inner), plant_(plant) {}
   [[nodiscard]] std::string name() const override { return inner_.name(); }
-  PriceSource& prices() override { return inner_.prices(); }
+  PriceSource* prices() override { return inner_.prices(); }
   Provisioner& provisioner() override { return *this; }
   NodeChannel& channel() override { return inner_.channel(); }
   [[nodiscard]] Millis poll_interval() const override { return inner_.poll_interval(); }

@@ -77,7 +77,7 @@ TEST_CASE("lambda: the cloud's codes decide the kind, not the status") {
   const auto kind = [](int status, const std::string& code) {
     const HttpResponse answer{.status = status,
                               .body = R"({"error":{"code":")" + code + R"(","message":"m"}})"};
-    return parse_error(answer, "/instance-types", kNow).kind;
+    return parse_error(answer, "GET /instance-types", kNow).kind;
   };
   CHECK(kind(400, "instance-operations/launch/insufficient-capacity") == ErrorKind::capacity);
   CHECK(kind(400, "global/quota-exceeded") == ErrorKind::quota);

@@ -143,7 +143,7 @@ TEST_CASE("64 nodes are booked and started at once") {
 
 TEST_CASE("this machine is on sale as it is, and free of charge") {
   LocalWorld world("");
-  const auto offers = world.provider().prices().offers();
+  const auto offers = world.provider().prices()->offers();
   REQUIRE(offers.ok());
   REQUIRE_FALSE(offers.value().empty());
   CHECK(offers.value().front().key.region == "here");
@@ -201,11 +201,11 @@ TEST_CASE("a cloud changes its scenario only while it has no machines") {
   REQUIRE(seen.value().size() == 1);
   REQUIRE(world.provider().provisioner().terminate({seen.value()[0].id}).ok());
   const auto billed = world.billed();
-  const auto plain = with("none")->prices().offers();
+  const auto plain = with("none")->prices()->offers();
   REQUIRE(plain.ok());
   CHECK(plain.value()[0].key.region == "here");
   CHECK(world.billed() == billed);
-  CHECK(with("")->prices().offers().value()[0].key.region == "here");
+  CHECK(with("")->prices()->offers().value()[0].key.region == "here");
   CHECK(
       LocalProvider::make(parts, {.folder = world.folder(), .scenario_path = "/nowhere.yaml"}).error().kind ==
       ErrorKind::not_found);
