@@ -1,5 +1,7 @@
 #include "providers/registry.hpp"
 
+#include <map>
+
 #include "providers/aws/cloud.hpp"
 #include "providers/azure/cloud.hpp"
 #include "providers/brev/cloud.hpp"
@@ -66,6 +68,16 @@ std::vector<CloudEntry> all_clouds() {
       {"vultr", vultr::make_cloud},
   };
   // clang-format on
+}
+
+std::unique_ptr<NoticeSource> make_notice_source(const std::string& provider, Http& http, Clock& clock) {
+  using Make = std::unique_ptr<NoticeSource> (*)(Http&, Clock&);
+  // clang-format off
+  static const std::map<std::string, Make> makers = {
+  };
+  // clang-format on
+  const auto found = makers.find(provider);
+  return found == makers.end() ? nullptr : found->second(http, clock);
 }
 
 std::vector<ProviderEntry> all_providers() {

@@ -10,6 +10,7 @@
 #include "core/ports/cloud_machine.hpp"
 #include "core/ports/files.hpp"
 #include "core/ports/http.hpp"
+#include "core/ports/notice_source.hpp"
 #include "core/ports/process.hpp"
 #include "core/ports/provider.hpp"
 
@@ -38,6 +39,10 @@ struct CloudEntry {
   std::string name = {};
   std::unique_ptr<Cloud> (*make)(Files& files, Processes& processes) = nullptr;
 };
+
+/// How a machine of this provider learns that it will be taken; null where it is told by a file, or not at all.
+/// Used on the node itself.
+std::unique_ptr<NoticeSource> make_notice_source(const std::string& provider, Http& http, Clock& clock);
 
 /// Every cloud whose prices are asked, by name.
 std::vector<CloudEntry> all_clouds();
