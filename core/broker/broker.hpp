@@ -87,6 +87,15 @@ struct SupervisorParts {
   std::function<void(const WorkloadId&, int attempt, int rank, const OutputPiece&)> keep_output = {};
   /// How many bytes of that output were taken or lost so far.
   std::function<std::int64_t(const WorkloadId&, int attempt, int rank)> kept_output = {};
+  /// Told what became of each booking, once: for the launches that come after. `refused` is empty when there was a
+  /// gang; `preempted` when it was taken. May be empty.
+  struct Met {
+    OfferKey key = {};
+    std::optional<ErrorKind> refused = {};
+    bool preempted = false;
+    Instant at = {};
+  };
+  std::function<void(const Met&)> remember = {};
   Limits limits = {};
 };
 
