@@ -9,6 +9,7 @@
 #include "cmd/commands.hpp"
 #include "cmd/kept_log.hpp"
 #include "cmd/pack.hpp"
+#include "cmd/ssh_config.hpp"
 #include "core/base/log.hpp"
 #include "core/base/text.hpp"
 #include "core/broker/broker.hpp"
@@ -148,6 +149,9 @@ class Housekeeper {
   explicit Housekeeper(Context& context) : context_(context) {}
 
   void look(Journal& journal, const std::map<WorkloadId, WorkloadState>& live) {
+    if (const Status written = write_ssh_config(live, context_); !written.ok()) {
+      log_event(LogLevel::warn, "supervise.ssh_config", {{"message", written.error().message}});
+    }
     for (auto known = archives_.begin(); known != archives_.end();) {
       if (live.count(known->first) != 0) {
         ++known;
@@ -156,6 +160,7 @@ class Housekeeper {
       const Result<WorkloadState> state = load_state(journal, known->first.value);
       if (state.ok() && is_final(state.value().phase)) {
         forget_files(known->second, known->first.value, context_);
+        static_cast<void>(context_.keys().forget(known->first));  // its machines are gone
       }
       known = archives_.erase(known);
     }
