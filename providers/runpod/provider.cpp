@@ -132,7 +132,6 @@ class RunPodProvider final : public Provider, Provisioner, SingleMachines, Attac
     if (pod.state != NodeState::ended) {
       pod.state = NodeState::ended;
       pod.end_reason = "terminated";
-      pod.ended_at = parts_.clock.now();
     }
     pod.address = {};
     const std::lock_guard<std::mutex> hold(mutex_);
