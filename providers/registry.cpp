@@ -17,6 +17,7 @@
 #include "providers/nebius/cloud.hpp"
 #include "providers/oci/cloud.hpp"
 #include "providers/runpod/cloud.hpp"
+#include "providers/runpod/provider.hpp"
 #include "providers/sfcompute/cloud.hpp"
 #include "providers/shadeform/cloud.hpp"
 #include "providers/together/cloud.hpp"
@@ -84,6 +85,7 @@ std::vector<ProviderEntry> all_providers() {
   return {
       {"lambda", make_cloud_provider<lambda::make_provider>},
       {"local", make_local},
+      {"runpod", make_cloud_provider<runpod::make_provider>},
   };
   // clang-format on
 }
