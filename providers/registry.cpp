@@ -70,14 +70,13 @@ std::vector<CloudEntry> all_clouds() {
   // clang-format on
 }
 
-std::unique_ptr<NoticeSource> make_notice_source(const std::string& provider, Http& http, Clock& clock) {
-  using Make = std::unique_ptr<NoticeSource> (*)(Http&, Clock&);
+NoticeMaker find_notice_maker(const std::string& provider) {
   // clang-format off
-  static const std::map<std::string, Make> makers = {
+  static const std::map<std::string, NoticeMaker> makers = {
   };
   // clang-format on
   const auto found = makers.find(provider);
-  return found == makers.end() ? nullptr : found->second(http, clock);
+  return found == makers.end() ? nullptr : found->second;
 }
 
 std::vector<ProviderEntry> all_providers() {
