@@ -50,6 +50,16 @@ std::optional<Adc> github(const CredentialsRequest& request) {
 
 }  // namespace
 
+bool has_credentials(const Settings& settings, Files& files, Processes& processes) {
+  if (!settings.named_file.empty()) { return true; }
+  const auto is_set = [&](const char* name) { return !processes.env(name).value_or("").empty(); };
+  if (is_set("GPUBROKER_GCP_WORKLOAD_IDENTITY_PROVIDER") && is_set("ACTIONS_ID_TOKEN_REQUEST_URL")) {
+    return true;
+  }
+  return files.stat(settings.default_file).ok() ||
+         files.stat(settings.config_folder + "/credentials.db").ok();  // gcloud's own login
+}
+
 Result<Access> find_access(const CredentialsRequest& request) {
   if (!request.settings.named_file.empty()) { return named_file_access(request); }
   if (const auto account = github(request)) { return access_by(request, *account, "GitHub Actions"); }

@@ -1,9 +1,9 @@
-"""Google Cloud's machines: instances, bulkInsert, operations, resource policies, firewalls, reservations, and what a VM is told by
-its metadata server. Called by gcp.py, which has looked at the token and the project.
+"""Google Cloud's machines: instances, bulkInsert. gcp_operations.py has the operations, gcp_around.py what stands around machines. Called
+by gcp.py, which has looked at the token and the project.
 
 Scenario (clouds.gcp), besides gcp.py's:
     "operation_ms": 20          how long an operation of ours runs before it is DONE
-    "least_run_ms": 30000       the shortest life that may be limited
+    "least_run_ms": 1000        the shortest life that may be limited (at Google 30 s)
     "unreachable": ["us-east4-b"]   zones that do not answer
     "refuse_at_once": false     quota as HTTP 403 in place of an operation's error
     "silent_bulk": false        a bulkInsert without capacity is DONE without an error, with 0 created
@@ -13,173 +13,20 @@ Scenario (clouds.gcp), besides gcp.py's:
 Billed by the second from RUNNING (the end of the insert operation, lastStartTimestamp) to the end of the delete, preemption or
 power-off, a minute at least. Disks and addresses are not billed here. A spot VM or an expired one is deleted and leaves nothing
 but its operations; one that powers itself off or whose host fails stays, TERMINATED, with its disk."""
-import asyncio, datetime, json, re, uuid
+import datetime, json, re, uuid
 
-from testcloud.api import Response, leaks, metadata
+from testcloud.api import Response
 from testcloud.clouds import gcp
+from testcloud.clouds.gcp_around import firewalls, policies, price, reservations
+from testcloud.clouds.gcp_operations import (NAME, Refused, aggregated, answer_with, check_fields, exists, last, matching, operate, operations, region_of, repeated,
+                                             show_operation, stamp, store, sync, used)
 from testcloud.fleet import ENDED, RUNNING, STARTING, STOPPED
 
-NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 MARKETS = {"STANDARD": "on_demand", "SPOT": "spot", "FLEX_START": "flex", "RESERVATION_BOUND": "block"}
-# What the operations are called that end a VM, by the fleet's reason. Sources: operations lists of others, 2026.
-ENDINGS = {"user": "delete", "preempted": "compute.instances.preempted", "expired": "compute.instances.deferredDelete",
-           "host failure": "compute.instances.hostError", "boot failure": "compute.instances.hostError"}
-DELETED = ("user", "preempted", "expired")  # of these nothing but operations is left
 HYPERDISK_ONLY = ("a3-ultragpu", "a4", "g4")
-# Local SSD that comes with the machine and is billed, GiB.
-LOCAL_SSD = {"a3-highgpu-1g": 750, "a3-highgpu-8g": 6000, "a3-megagpu-8g": 6000, "a3-ultragpu-8g": 12000, "a2-ultragpu-8g": 3000}
-FAMILIES = [("a3-ultragpu", "A3Ultra"), ("a3-megagpu", "A3Plus"), ("a3-", "A3"), ("a2-", "A2"), ("g2-", "G2"), ("n1-", "N1 Predefined")]
-GPUS = {"nvidia-h100-80gb": "Nvidia H100 80GB", "nvidia-h100-mega-80gb": "Nvidia H100 80GB (?:Plus|Mega)", "nvidia-h200-141gb": "H200 141GB",
-        "nvidia-tesla-a100": "Nvidia Tesla A100", "nvidia-a100-80gb": "Nvidia Tesla A100 80GB", "nvidia-l4": "Nvidia L4", "nvidia-tesla-t4": "Nvidia Tesla T4"}
-SCHEMA = {
-    "bulk": "count minCount namePattern perInstanceProperties instanceProperties locationPolicy sourceInstanceTemplate instanceFlexibilityPolicy",
-    "instance": "name description machineType labels scheduling disks networkInterfaces reservationAffinity resourcePolicies metadata serviceAccounts tags params "
-                "guestAccelerators canIpForward deletionProtection shieldedInstanceConfig displayDevice minCpuPlatform confidentialInstanceConfig hostname "
-                "networkPerformanceConfig advancedMachineFeatures keyRevocationActionType",
-    "scheduling": "provisioningModel instanceTerminationAction onHostMaintenance automaticRestart maxRunDuration terminationTime preemptible",
-    "disk": "boot autoDelete type mode initializeParams deviceName source",
-    "init": "sourceImage diskSizeGb diskType diskName labels",
-}
-
-
-class Refused(Exception):
-    def __init__(self, message, status=400, reason="invalid"):
-        super().__init__(message)
-        self.response = gcp.refuse_compute(status, message, reason)
-
-
-def store(world):
-    return world.state.setdefault("gcp machines", {"ops": {}, "requests": {}, "policies": {}, "firewalls": None, "waiting": [], "attributes": {}})
-
-
-def stamp(ms):
-    """Pacific time, as Google writes it."""
-    return datetime.datetime.fromtimestamp(ms / 1000, datetime.timezone(datetime.timedelta(hours=-8))).isoformat(timespec="milliseconds")
-
-
-def region_of(zone):
-    return next(region for region, zones in gcp.ZONES.items() if zone in zones)
-
-
-def last(link):
-    return link.rsplit("/", 1)[-1]
-
-
-def check_fields(what, given):
-    unknown = set(given) - set(SCHEMA[what].split())
-    if unknown:
-        raise Refused(f"Invalid JSON payload received. Unknown name \"{sorted(unknown)[0]}\" at 'resource': Cannot find field.", reason="badRequest")
-
-
-# --- operations ---
-
-def operate(request, kind, target, scope, error=None, done_ms=None, **more):
-    """A new operation. `scope`: "zones/Z", "regions/R" or "global"; `done_ms`: when it is DONE, else after operation_ms."""
-    fleet, config = request.world.fleet, gcp.config_of(request)
-    number = len(store(request.world)["ops"]) + 1
-    name = f"operation-{fleet.now()}-{number:x}" if not kind.startswith("compute.") else f"systemevent-{fleet.now()}-{number:x}"
-    op = {"name": name, "id": str(10**17 + number), "kind": kind, "target": target, "scope": scope, "error": error, "at": fleet.now(),
-          "done": fleet.now() + config.get("operation_ms", 20) if done_ms is None else done_ms, "user": "system" if kind.startswith("compute.") else "user@example.com", **more}
-    store(request.world)["ops"][name] = op
-    return op
-
-
-def times_of(request, op):
-    """When it is DONE, or None; an insert is when its VM runs."""
-    machine = op.get("machine")
-    if machine is None:
-        return op["done"]
-    if machine.running_ms is not None:
-        return max(machine.running_ms, op["at"])
-    return machine.ended_ms
-
-
-def show_operation(request, op):
-    now, done = request.world.fleet.now(), times_of(request, op)
-    is_done = done is not None and done <= now
-    kind, _, place = op["scope"].partition("/")
-    path = f"{op['scope']}/operations/{op['name']}"
-    shown = {"kind": "compute#operation", "id": op["id"], "name": op["name"], "operationType": op["kind"], "targetLink": gcp.link(request, op["target"]), "status": "DONE" if is_done else "RUNNING",
-             "user": op["user"], "progress": 100 if is_done else 0, "insertTime": stamp(op["at"]), "startTime": stamp(op["at"]), "selfLink": gcp.link(request, path)}
-    if place:
-        shown["zone" if kind == "zones" else "region"] = gcp.link(request, op["scope"])
-    for name, field in (("group", "operationGroupId"), ("client", "clientOperationId")):
-        if op.get(name):
-            shown[field] = op[name]
-    if is_done:
-        shown["endTime"] = stamp(done)
-        if op["error"]:
-            shown |= {"error": {"errors": [op["error"]]}, "httpErrorStatusCode": op.get("http", 503), "httpErrorMessage": "SERVICE UNAVAILABLE"}
-    if op["kind"] == "bulkInsert":
-        created = 0 if op["error"] or op["gang"] is None else len(op["gang"])
-        counts = {"targetVmCount": op["wanted"], "createdVmCount": created if is_done else 0, "failedToCreateVmCount": op["wanted"] - created if is_done else 0,
-                  "deletedVmCount": 0, "status": "DONE" if is_done else "CREATING"}
-        shown["instancesBulkInsertOperationMetadata"] = {"perLocationStatus": {f"zones/{op['zone']}": counts}}
-    return shown
-
-
-def sync(request):
-    """Operations of what happened by itself, and machines that were waited for."""
-    state, fleet = store(request.world), request.world.fleet
-    for waiting in list(state["waiting"]):
-        try_waiting(request, waiting)
-    for m in fleet.of("gcp"):
-        if m.extra.get("ending") or (m.state != ENDED and m.state != STOPPED):
-            continue
-        m.extra["ending"] = True
-        kind = "compute.instances.guestTerminate" if m.state == STOPPED else ENDINGS[m.end_reason]
-        at = m.billed_to if m.state == STOPPED else m.ended_ms
-        op = operate(request, kind, f"zones/{m.zone}/instances/{m.extra['name']}", f"zones/{m.zone}", done_ms=at)
-        op["at"] = min(op["at"], at)
-
-
-def matching(request, items):
-    """Of shown resources those that the query's filter lets through: AIP-160 (a=b, a:*) and RE2 (a eq b)."""
-    text = request.query.get("filter", "")
-    found = re.fullmatch(r"\s*([\w.]+)\s+(eq|ne)\s+\"?(.*?)\"?\s*", text)
-
-    def value_of(item, path):
-        for part in [path.partition(".")[0], *filter(None, [path.partition(".")[2]])]:
-            item = item.get(part) if isinstance(item, dict) else None
-        return item
-    if found:
-        path, verb, pattern = found.groups()
-        return [item for item in items if bool(re.fullmatch(pattern.replace("\\\\", "\\"), str(value_of(item, path) or ""))) == (verb == "eq")]
-    terms = re.findall(r"([\w.-]+)\s*(=|:)\s*\"?([^\s()\"]+)\"?", text)
-    if text and not terms:
-        raise Refused(f"Invalid value for field 'filter': '{text}'. Invalid list filter expression.")
-    for path, verb, wanted in terms:
-        items = [item for item in items if (value_of(item, path) is not None if verb == ":" and wanted == "*" else str(value_of(item, path)) == wanted)]
-    return items
-
-
-def operations(request, scope, rest):
-    shown = [show_operation(request, op) for op in store(request.world)["ops"].values() if op["scope"] == scope]
-    if not rest:
-        return gcp.list_of(request, "operationList", f"{scope}/operations", matching(request, shown))
-    op = next((op for op in shown if op["name"] == rest[0]), None)
-    if not op:
-        raise Refused(f"The resource '{scope}/operations/{rest[0]}' was not found", 404, "notFound")
-    if rest[1:] == ["wait"] and request.method == "POST":
-        return wait(request, store(request.world)["ops"][rest[0]])
-    return Response(200, op)
-
-
-async def wait(request, op):
-    for _ in range(100):  # the real one holds for two minutes
-        done = times_of(request, op)
-        if done is not None and done <= request.world.fleet.now():
-            break
-        await asyncio.sleep(0.02)
-        sync(request)
-    return Response(200, show_operation(request, op))
 
 
 # --- instances ---
-
-def exists(m):
-    return m.visible and not m.extra.get("deleted") and not (m.state == ENDED and m.end_reason in DELETED)
-
 
 def status_of(m):
     return {STARTING: "STAGING", RUNNING: "RUNNING", STOPPED: "TERMINATED", ENDED: "TERMINATED"}[m.state]
@@ -228,27 +75,6 @@ def find(request, zone, name):
     return next((m for m in request.world.fleet.of("gcp") if exists(m) and m.zone == zone and m.extra["name"] == name), None)
 
 
-def aggregated(request, kind, list_name, pairs):
-    """Items by scope; a zone that does not answer is a warning with returnPartialSuccess, else the end of the call."""
-    unreachable = gcp.config_of(request).get("unreachable", [])
-    if unreachable and request.query.get("returnPartialSuccess", "").lower() != "true":
-        return gcp.refuse_compute(503, f"Backend of zone {unreachable[0]} does not answer.", "backendError")
-    chosen, following = gcp.page_of(request, pairs, "maxResults", 500)
-    items = {f"zones/{zone}": {"warning": {"code": "NO_RESULTS_ON_PAGE", "message": "There are no results for this scope on this page."}} for zone, _ in gcp.zone_names()}
-    for zone, item in chosen:
-        scope = items[f"zones/{zone}"] if zone else items.setdefault("global", {})
-        scope.pop("warning", None)
-        scope.setdefault(list_name, []).append(item)
-    answer = gcp.listing(request, kind, f"aggregated/{list_name}", items)
-    if unreachable:
-        answer["unreachables"] = [f"zones/{zone}" for zone in unreachable]
-        for zone in unreachable:
-            items[f"zones/{zone}"] = {"warning": {"code": "UNREACHABLE", "message": f"The zone {zone} is unreachable."}}
-    if following:
-        answer["nextPageToken"] = following
-    return Response(200, answer)
-
-
 # --- create ---
 
 def seconds_of(duration, what):
@@ -259,7 +85,7 @@ def seconds_of(duration, what):
 
 def die_at(request, scheduling):
     """The cloud's own death date in ms; ("run", ms) counts from RUNNING."""
-    least = gcp.config_of(request).get("least_run_ms", 30_000)
+    least = gcp.config_of(request).get("least_run_ms", 1000)
     flex = scheduling.get("provisioningModel") == "FLEX_START"
     limits = [name for name in ("maxRunDuration", "terminationTime") if name in scheduling]
     if len(limits) > 1:
@@ -378,31 +204,6 @@ def reservation_for(request, spec, model, zone, type, count):
     return None
 
 
-def used(request, reservation):
-    return sum(1 for m in request.world.fleet.of("gcp", ended=False) if m.extra.get("reservation") == reservation["name"])
-
-
-def price(config, type, market, region):
-    """Micro-dollars per hour, added up from the SKUs as Google's bill does; 0 where there is no SKU."""
-    name, _, attached = type.partition("+")
-    cpus, memory, accelerator, count = (*gcp.TYPES.get(name, (8, 30, "", 0))[:2], *(attached.split(":") if attached else gcp.TYPES[name][2:4]))
-    family = next((words for prefix, words in FAMILIES if name.startswith(prefix)), None)
-    before, after = {"on_demand": ("", ""), "spot": ("Spot Preemptible ", " attached to Spot Preemptible VMs"),
-                     "flex": ("DWS Defined Duration ", " attached to DWS Defined Duration VMs"), "block": ("DWS Calendar Mode ", "")}.get(market, ("", ""))
-
-    def part(amount, pattern, hours=1):
-        rows = [row for row in config.get("skus", gcp.SKUS) if re.match(pattern, row[0]) and region in row[2]]
-        return (int(amount) * max((round(row[1] * 10**9) for row in rows), default=0) + hours * 500) // (hours * 1000)
-    if family is None:
-        return part(count, f"{before}A4 Nvidia B200 \\(1 gpu slice\\)")
-    instance = " " if market == "flex" else "(?: Instance)? "
-    disk = "SSD backed Local Storage" + (after if market == "spot" else "")
-    if market == "flex":
-        disk = "DWS Defined Duration SSD backed Local Storage"
-    return (part(count, f"{GPUS[accelerator]} GPU{after} running") + part(cpus, f"{before}{family}{instance}Core running") + part(memory, f"{before}{family}{instance}Ram running")
-            + part(LOCAL_SSD.get(name, 0), disk + "( running.*)?$", 730))
-
-
 def stockout(request, zone, type):
     return {"code": "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS",
             "message": f"The zone 'projects/{gcp.PROJECT}/zones/{zone}' does not have enough resources available to fulfill the request. '(resource type:compute)'.",
@@ -423,7 +224,8 @@ def make(request, name, zone, type, market, spec, limit, reservation):
     fleet, items = request.world.fleet, check_metadata(spec.get("metadata", {}))
     keys = [line.partition(":") for line in items.get("ssh-keys", "").splitlines() if ":" in line]
     user = keys[0][0] if keys else "ubuntu"
-    machine = fleet.create("gcp", f"{zone}/{name}/{uuid.uuid4().hex[:6]}", region_of(zone), zone, type, market, price(gcp.config_of(request), type, market, region_of(zone)),
+    id = name if name not in fleet.machines else f"{name}~{uuid.uuid4().hex[:6]}"
+    machine = fleet.create("gcp", id, region_of(zone), zone, type, market, price(gcp.config_of(request), type, market, region_of(zone)),
                            unit_ms=1000, minimum_ms=60_000, tags=spec.get("labels", {}), keys=[key for who, _, key in keys if who == user],
                            user_data=items.get("user-data", "") or items.get("startup-script", ""), user=user, on_power_off="stop",
                            die_at_ms=None if limit is None else limit[1] if limit[0] == "at" else fleet.now() + fleet.setting("boot_ms", 0) + limit[1])
@@ -471,25 +273,6 @@ class Order:
             return zone, {"code": "INSUFFICIENT_RESERVATION_CAPACITY", "message": "The reservation has no room."} if short else None
         free = [zone for zone in self.zones if not fleet.lacks_stock(self.place(zone), self.count)]
         return (free[0], None) if free else (zone, stockout(request, zone, self.type))
-
-
-def repeated(request):
-    """The operation that this requestId has made before."""
-    given = request.query.get("requestId")
-    if given is None:
-        return None
-    if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", given) or not given.strip("0-"):
-        raise Refused(f"Invalid value for field 'requestId': '{given}'.")
-    name = store(request.world)["requests"].get((request.method, request.path, given))
-    return name and Response(200, show_operation(request, store(request.world)["ops"][name]))
-
-
-def answer_with(request, op):
-    given = request.query.get("requestId")
-    if given:
-        store(request.world)["requests"][(request.method, request.path, given)] = op["name"]
-        op["client"] = given
-    return Response(200, show_operation(request, op))
 
 
 def bulk_insert(request, scope):
@@ -551,7 +334,7 @@ def insert(request, zone):
         raise Refused(error["message"], 403, "quotaExceeded")
     if error and patience and error["code"].startswith("ZONE_RESOURCE"):
         op = operate(request, "insert", target, f"zones/{zone}", done_ms=10**15)
-        store(request.world)["waiting"].append({"op": op, "order": order, "name": name, "zone": zone, "type": order.type, "spec": spec, "until": request.world.fleet.now() + patience * 1000})
+        store(request.world)["waiting"].append({"try": try_waiting, "op": op, "order": order, "name": name, "zone": zone, "type": order.type, "spec": spec, "until": request.world.fleet.now() + patience * 1000})
         return answer_with(request, op)
     machine = None if error else make(request, name, zone, order.type, order.market, spec, order.limit, order.reservation)
     return answer_with(request, operate(request, "insert", target, f"zones/{zone}", error=error, machine=machine))
@@ -615,77 +398,6 @@ def instances(request, zone, rest):
     return Response(200, show(request, machine))
 
 
-# --- placement, firewall, reservations ---
-
-def policies(request, region, rest):
-    all = store(request.world)["policies"]
-    if not rest and request.method == "POST":
-        before = repeated(request)
-        if before:
-            return before
-        body = request.json
-        group = body.get("groupPlacementPolicy", {})
-        if set(body) - {"name", "description", "groupPlacementPolicy"} or set(group) - {"collocation", "vmCount", "gpuTopology"} or group.get("collocation") != "COLLOCATED" \
-                or not re.fullmatch(NAME, body.get("name", "")) or not re.fullmatch(r"1x(64|72)", group.get("gpuTopology", "1x72")):
-            raise Refused("Invalid value for field 'resource'.")
-        target = f"regions/{region}/resourcePolicies/{body['name']}"
-        if (region, body["name"]) in all:
-            raise Refused(f"The resource 'projects/{gcp.PROJECT}/{target}' already exists", 409, "alreadyExists")
-        all[region, body["name"]] = {"kind": "compute#resourcePolicy", "status": "READY", "region": gcp.link(request, f"regions/{region}"), "selfLink": gcp.link(request, target),
-                                     "creationTimestamp": stamp(request.world.fleet.now()), **body}
-        return answer_with(request, operate(request, "insert", target, f"regions/{region}"))
-    if not rest:
-        return gcp.list_of(request, "resourcePolicyList", f"regions/{region}/resourcePolicies", matching(request, [p for (at, _), p in all.items() if at == region]))
-    target = f"regions/{region}/resourcePolicies/{rest[0]}"
-    if (region, rest[0]) not in all:
-        raise Refused(f"The resource 'projects/{gcp.PROJECT}/{target}' was not found", 404, "notFound")
-    if request.method == "DELETE":
-        user = next((m for m in request.world.fleet.of("gcp") if exists(m) and m.region == region and rest[0] in map(last, m.extra["spec"].get("resourcePolicies", []))), None)
-        if user:
-            raise Refused(f"The resource_policy resource '{target}' is already being used by 'projects/{gcp.PROJECT}/zones/{user.zone}/instances/{user.extra['name']}'", 400, "resourceInUseByAnotherResource")
-        del all[region, rest[0]]
-        return answer_with(request, operate(request, "delete", target, f"regions/{region}"))
-    return Response(200, all[region, rest[0]])
-
-
-def firewalls(request, rest):
-    state = store(request.world)
-    if state["firewalls"] is None:
-        allow = {"default-allow-internal": (["tcp", "udp", "icmp"], None, "10.128.0.0/9"), "default-allow-ssh": (["tcp"], ["22"], "0.0.0.0/0"), "default-allow-icmp": (["icmp"], None, "0.0.0.0/0")}
-        state["firewalls"] = {name: {"kind": "compute#firewall", "name": name, "network": gcp.link(request, "global/networks/default"), "direction": "INGRESS", "priority": 65534, "disabled": False,
-                                     "sourceRanges": [source], "allowed": [{"IPProtocol": protocol, **({"ports": ports} if ports else {})} for protocol in protocols]}
-                              for name, (protocols, ports, source) in allow.items() if gcp.config_of(request).get("firewalls", True)}
-    rules = state["firewalls"]
-    if not rest and request.method == "POST":
-        before = repeated(request)
-        if before:
-            return before
-        body = request.json
-        if set(body) - {"name", "description", "network", "direction", "priority", "allowed", "sourceRanges", "targetTags"} or last(body.get("network", "")) != "default":
-            raise Refused("Invalid value for field 'resource'.")
-        if body["name"] in rules:
-            raise Refused(f"The resource 'projects/{gcp.PROJECT}/global/firewalls/{body['name']}' already exists", 409, "alreadyExists")
-        rules[body["name"]] = {"kind": "compute#firewall", "disabled": False, "priority": 1000, **body, "network": gcp.link(request, "global/networks/default"), "ours": True}
-        return answer_with(request, operate(request, "insert", f"global/firewalls/{body['name']}", "global"))
-    shown = [{key: value for key, value in rule.items() if key != "ours"} for rule in rules.values()]
-    if not rest:
-        return gcp.list_of(request, "firewallList", "global/firewalls", matching(request, shown))
-    if rest[0] not in rules:
-        raise Refused(f"The resource 'projects/{gcp.PROJECT}/global/firewalls/{rest[0]}' was not found", 404, "notFound")
-    if request.method == "DELETE":
-        del rules[rest[0]]
-        return answer_with(request, operate(request, "delete", f"global/firewalls/{rest[0]}", "global"))
-    return Response(200, next(rule for rule in shown if rule["name"] == rest[0]))
-
-
-def reservations(request):
-    shown = [(r["zone"], {"kind": "compute#reservation", "name": r["name"], "zone": gcp.link(request, f"zones/{r['zone']}"), "status": "READY", "specificReservationRequired": True,
-                          **({"deploymentType": "DENSE"} if r.get("dense") else {}),
-                          "specificReservation": {"count": str(r["count"]), "inUseCount": str(used(request, r)), "instanceProperties": {"machineType": r["type"]}}})
-             for r in gcp.config_of(request).get("reservations", [])]
-    return aggregated(request, "reservationAggregatedList", "reservations", sorted(shown, key=lambda pair: (pair[0], pair[1]["name"])))
-
-
 def answer(request, parts):
     """The answer, a coroutine of it, or None: not a matter of machines."""
     try:
@@ -723,40 +435,3 @@ def answer(request, parts):
     except (json.JSONDecodeError, KeyError, ValueError, TypeError) as error:
         return gcp.refuse_compute(400, f"Invalid JSON payload received: {error!r}", "badRequest")
     return None
-
-
-# --- what a VM is told ---
-
-@metadata("gcp")
-async def metadata_server(request, machine):
-    google = {"metadata-flavor": "Google", "content-type": "application/text", "server": "Metadata Server for VM"}
-    if request.headers.get("metadata-flavor") != "Google" or "x-forwarded-for" in request.headers:
-        return Response(403, "Missing Metadata-Flavor:Google header.", google)
-    path = request.path.removeprefix("/computeMetadata/v1/").rstrip("/")
-    mine = store(request.world)["attributes"].setdefault(machine.id, {})
-    if path.startswith("instance/guest-attributes/"):
-        name = path.removeprefix("instance/guest-attributes/")
-        if request.method == "PUT":
-            mine[name] = request.body.decode()
-        return Response(200, mine.get(name, ""), google) if name in mine else Response(404, "not found", google)
-
-    def value():
-        items = {item["key"]: item["value"] for item in machine.extra["spec"].get("metadata", {}).get("items", [])}
-        fixed = {"instance/preempted": "TRUE" if machine.notice_at is not None else "FALSE", "instance/maintenance-event": machine.extra.get("maintenance", "NONE"),
-                 "instance/name": machine.extra["name"], "instance/zone": f"projects/7/zones/{machine.zone}", "project/project-id": gcp.PROJECT}
-        return fixed.get(path, items.get(path.removeprefix("instance/attributes/")))
-    etag = lambda: f"{hash(value()) & 0xFFFFFFFF:x}"
-    known = request.query.get("last_etag", etag())
-    for _ in range(int(request.query.get("timeout_sec", 60)) * 50):
-        if request.query.get("wait_for_change") != "true" or known != etag():
-            break
-        await asyncio.sleep(0.02)
-    return Response(404, "not found", google) if value() is None else Response(200, value(), dict(google, etag=etag()))
-
-
-@leaks("gcp")
-def left(world):
-    state = store(world)
-    found = [f"resource policy {name}" for _, name in state["policies"]] + [f"disk {name}" for name in state.get("disks", [])]
-    found += [f"firewall {name}" for name, rule in (state["firewalls"] or {}).items() if rule.get("ours")]
-    return found + [f"stopped instance {m.extra['name']}" for m in world.fleet.of("gcp") if exists(m) and m.state in (STOPPED, ENDED)]
