@@ -56,7 +56,13 @@ Result<Operation> Compute::change(HttpRequest request, const std::string& path, 
     close_if_refused(answer.error());
     return answer.error();
   }
-  return parse_operation(answer.value().body);
+  Result<Operation> operation = parse_operation(answer.value().body);
+  if (operation.ok()) { return operation; }
+  // It was taken, and a proxy has spoilt what Google said to it: the same call gives the same operation.
+  Error error = operation.error();
+  error.kind = ErrorKind::network;
+  error.maybe_applied = true;
+  return error;
 }
 
 Result<Operation> Compute::post(const std::string& path, const std::string& body, const std::string& what) {

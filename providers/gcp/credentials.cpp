@@ -11,7 +11,7 @@ std::string env(const CredentialsRequest& request, const char* name) {
 }
 
 Result<Access> access_by(const CredentialsRequest& request, const Adc& adc, const std::string& found_in) {
-  TRY(Token token, fetch_token(request, adc));
+  TRY(AccessToken token, fetch_token(request, adc));
   return Access{.token = std::move(token),
                 .found_in = found_in,
                 .identity = adc.identity,

@@ -22,7 +22,7 @@ struct CredentialsRequest {
 };
 
 struct Access {
-  Token token = {};
+  AccessToken token = {};
   std::string found_in = {};
   std::string identity = {};  // empty: nobody has told yet
   std::string project = {};   // of the credential; empty: it has none

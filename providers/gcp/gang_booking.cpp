@@ -70,7 +70,7 @@ Result<std::vector<Instance>> GangBooking::run() {
   const bool will_be_asked_again = error.kind == ErrorKind::network || error.kind == ErrorKind::throttled;
   if (!will_be_asked_again) {
     // Of the refused nothing is left but, perhaps, the policy.
-    static_cast<void>(sweep_gang(compute_, parts_, request_.token, request_.offer.key));
+    static_cast<void>(sweep_gang(compute_, request_.token, request_.offer.key));
   }
   return error;
 }
@@ -248,7 +248,7 @@ Error GangBooking::give_back(Error error) {
       error.message += "; and those that were made could not be ended: " + ended.error().message;
     }
   }
-  static_cast<void>(sweep_gang(compute_, parts_, request_.token, request_.offer.key));
+  static_cast<void>(sweep_gang(compute_, request_.token, request_.offer.key));
   return error;
 }
 
@@ -267,7 +267,7 @@ Status end_machines(Compute& compute, FanOut& fan_out, const std::vector<NodeId>
   return Ok{};
 }
 
-Status sweep_gang(Compute& compute, const CloudParts& parts, const Token& token, const OfferKey& offer) {
+Status sweep_gang(Compute& compute, const Token& token, const OfferKey& offer) {
   std::vector<Instance> there;
   TRY([[maybe_unused]] const Ok read,
       compute.read_pages("/aggregated/instances", aggregated("labels.gpubroker-gang = " + gang_name(token)),

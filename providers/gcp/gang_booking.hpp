@@ -14,8 +14,8 @@ Result<std::vector<Instance>> find_machines(Compute& compute, const Token* token
 class GangBooking {
  public:
   GangBooking(Compute& compute, const CloudParts& parts, const GangRequest& request,
-              const Sightings& sightings)
-      : compute_(compute), parts_(parts), request_(request), sightings_(sightings) {}
+              Sightings sightings)
+      : compute_(compute), parts_(parts), request_(request), sightings_(std::move(sightings)) {}
   Result<std::vector<Instance>> run();
 
  private:
@@ -34,11 +34,11 @@ class GangBooking {
   Compute& compute_;
   const CloudParts& parts_;
   const GangRequest& request_;
-  const Sightings& sightings_;
+  Sightings sightings_;
 };
 
 /// Removes a gang's placement policy and its stopped machines. Nothing there succeeds; in use is `conflict`.
-Status sweep_gang(Compute& compute, const CloudParts& parts, const Token& token, const OfferKey& offer);
+Status sweep_gang(Compute& compute, const Token& token, const OfferKey& offer);
 
 /// Deletes machines side by side. The gone succeeds.
 Status end_machines(Compute& compute, FanOut& fan_out, const std::vector<NodeId>& nodes);

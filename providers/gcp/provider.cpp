@@ -80,7 +80,7 @@ class GcpProvider final : public Provider, Provisioner, Attachments {
   }
 
   Status sweep(const Token& token, const OfferKey& offer) override {
-    return sweep_gang(compute_, parts_, token, offer);
+    return sweep_gang(compute_, token, offer);
   }
 
  private:
