@@ -10,6 +10,8 @@
 #include "providers/digitalocean/cloud.hpp"
 #include "providers/fluidstack/cloud.hpp"
 #include "providers/gcp/cloud.hpp"
+#include "providers/gcp/notice.hpp"
+#include "providers/gcp/provider.hpp"
 #include "providers/hyperstack/cloud.hpp"
 #include "providers/lambda/cloud.hpp"
 #include "providers/lambda/provider.hpp"
@@ -74,6 +76,7 @@ std::vector<CloudEntry> all_clouds() {
 NoticeMaker find_notice_maker(const std::string& provider) {
   // clang-format off
   static const std::map<std::string, NoticeMaker> makers = {
+      {"gcp", gcp::make_notice_source},
   };
   // clang-format on
   const auto found = makers.find(provider);
@@ -83,6 +86,7 @@ NoticeMaker find_notice_maker(const std::string& provider) {
 std::vector<ProviderEntry> all_providers() {
   // clang-format off
   return {
+      {"gcp", make_cloud_provider<gcp::make_provider>},
       {"lambda", make_cloud_provider<lambda::make_provider>},
       {"local", make_local},
       {"runpod", make_cloud_provider<runpod::make_provider>},

@@ -4,6 +4,14 @@ namespace gpubroker::contract {
 
 std::vector<CloudCase> cloud_cases() {
   return {
+      {.name = "gcp",
+       .on_demand = {"gcp", "us-central1", "", "a3-highgpu-8g", Market::on_demand},
+       .spot = OfferKey{"gcp", "us-central1", "", "a3-highgpu-8g", Market::spot},
+       .price = {88'489'999},
+       .spot_price = {50'631'774},
+       .billing = {.unit = Millis{1'000}, .minimum = Millis{60'000}},
+       .host = "compute.googleapis.com",
+       .path = "/instances/bulkInsert"},
       {.name = "lambda",
        .on_demand = {"lambda", "us-west-3", "", "gpu_8x_h100_sxm5", Market::on_demand},
        .price = {31'920'000},
