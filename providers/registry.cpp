@@ -3,6 +3,8 @@
 #include <map>
 
 #include "providers/aws/cloud.hpp"
+#include "providers/aws/notice.hpp"
+#include "providers/aws/provider.hpp"
 #include "providers/azure/cloud.hpp"
 #include "providers/brev/cloud.hpp"
 #include "providers/coreweave/cloud.hpp"
@@ -74,6 +76,7 @@ std::unique_ptr<NoticeSource> make_notice_source(const std::string& provider, Ht
   using Make = std::unique_ptr<NoticeSource> (*)(Http&, Clock&);
   // clang-format off
   static const std::map<std::string, Make> makers = {
+      {"aws", aws::make_notice_source},
   };
   // clang-format on
   const auto found = makers.find(provider);
@@ -83,6 +86,7 @@ std::unique_ptr<NoticeSource> make_notice_source(const std::string& provider, Ht
 std::vector<ProviderEntry> all_providers() {
   // clang-format off
   return {
+      {"aws", make_cloud_provider<aws::make_provider>},
       {"lambda", make_cloud_provider<lambda::make_provider>},
       {"local", make_local},
   };
