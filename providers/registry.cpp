@@ -3,6 +3,8 @@
 #include <map>
 
 #include "providers/aws/cloud.hpp"
+#include "providers/aws/notice.hpp"
+#include "providers/aws/provider.hpp"
 #include "providers/azure/cloud.hpp"
 #include "providers/brev/cloud.hpp"
 #include "providers/coreweave/cloud.hpp"
@@ -76,6 +78,7 @@ std::vector<CloudEntry> all_clouds() {
 NoticeMaker find_notice_maker(const std::string& provider) {
   // clang-format off
   static const std::map<std::string, NoticeMaker> makers = {
+      {"aws", aws::make_notice_source},
       {"gcp", gcp::make_notice_source},
   };
   // clang-format on
@@ -86,6 +89,7 @@ NoticeMaker find_notice_maker(const std::string& provider) {
 std::vector<ProviderEntry> all_providers() {
   // clang-format off
   return {
+      {"aws", make_cloud_provider<aws::make_provider>},
       {"gcp", make_cloud_provider<gcp::make_provider>},
       {"lambda", make_cloud_provider<lambda::make_provider>},
       {"local", make_local},
