@@ -114,7 +114,7 @@ async def metadata_server(request, machine):
     if request.headers.get("metadata-flavor") != "Google" or "x-forwarded-for" in request.headers:
         return Response(403, "Missing Metadata-Flavor:Google header.", google)
     path = request.path.removeprefix("/computeMetadata/v1/").rstrip("/")
-    mine = store(request.world)["attributes"].setdefault(machine.id, {})
+    mine = machine.extra.setdefault("attributes", {})
     if path.startswith("instance/guest-attributes/"):
         name = path.removeprefix("instance/guest-attributes/")
         if request.method == "PUT":

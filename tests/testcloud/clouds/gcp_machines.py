@@ -391,7 +391,7 @@ def instances(request, zone, rest):
         request.world.fleet.preempt(machine, request.world.fleet.setting("notice_ms", 0))
         return answer_with(request, operate(request, "simulateMaintenanceEvent", f"zones/{zone}/instances/{rest[0]}", f"zones/{zone}"))
     if rest[1:] == ["getGuestAttributes"]:
-        found = store(request.world)["attributes"].get(machine.id, {})
+        found = machine.extra.get("attributes", {})
         wanted = request.query.get("queryPath", "")
         items = [{"namespace": path.partition("/")[0], "key": path.partition("/")[2], "value": value} for path, value in found.items() if path.startswith(wanted)]
         return Response(200, {"kind": "compute#guestAttributes", "queryPath": wanted, "queryValue": {"items": items}}) if items else gcp.refuse_compute(404, "not found", "notFound")
