@@ -40,7 +40,7 @@ def show(request, m):
         nic["accessConfigs"] = [{"kind": "compute#accessConfig", "type": "ONE_TO_ONE_NAT", "name": "External NAT", "natIP": m.address}]
     shown = {"kind": "compute#instance", "id": str(m.extra["serial"]), "name": m.extra["name"], "creationTimestamp": stamp(m.created_ms), "status": status_of(m),
              "zone": gcp.link(request, f"zones/{m.zone}"), "machineType": gcp.link(request, f"zones/{m.zone}/machineTypes/{m.type.partition('+')[0]}"),
-             "labels": m.tags, "labelFingerprint": "42WmSpB8rSM=", "metadata": {"kind": "compute#metadata", "fingerprint": "x=", "items": spec.get("metadata", {}).get("items", [])},
+             "labels": m.tags, "labelFingerprint": "42WmSpB8rSM=", "metadata": {"kind": "compute#metadata", "fingerprint": "eA==", "items": spec.get("metadata", {}).get("items", [])},
              "scheduling": spec.get("scheduling", {}), "networkInterfaces": [nic], "tags": spec.get("tags", {}), "selfLink": gcp.link(request, path),
              "disks": [{"kind": "compute#attachedDisk", "boot": True, "autoDelete": spec["disks"][0].get("autoDelete", False), "deviceName": "persistent-disk-0",
                         "source": gcp.link(request, f"zones/{m.zone}/disks/{m.extra['name']}")}]}
