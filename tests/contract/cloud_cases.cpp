@@ -20,6 +20,16 @@ std::vector<CloudCase> cloud_cases() {
        .path = "/instance-operations/launch",
        .tells_times = false,
        .ends_itself = false},
+      {.name = "runpod",
+       .on_demand = {"runpod", "US-KS-2", "", "8x NVIDIA H100 80GB HBM3 secure", Market::on_demand},
+       .spot = OfferKey{"runpod", "any", "", "8x NVIDIA H100 80GB HBM3 secure", Market::spot},
+       .price = {31'920'000},
+       .spot_price = {14'000'000},
+       .billing = {.unit = Millis{60'000}},
+       .host = "api.runpod.io",
+       .path = "/graphql",
+       .body = "mutation",
+       .tells_times = false},
   };
 }
 
