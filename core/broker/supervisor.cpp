@@ -17,6 +17,7 @@ using std::chrono::seconds;
 constexpr Millis kLeaseLength = seconds{20};
 constexpr Millis kLeaseRenew = seconds{8};
 constexpr Millis kOffersEvery = seconds{2};
+constexpr Millis kOffersAge = seconds{60};  // older ones are not decided by while newer ones can be had
 constexpr Millis kIdleListEvery =
     seconds{60};                 // providers with nothing of ours: only machines answered too late
 constexpr int kMostRounds = 64;  // a step of one workload; more is a loop in decide
@@ -82,6 +83,7 @@ struct Supervisor::Impl {
   std::int64_t seen_seq = 0;
   World world;
   std::vector<Offer> offers;
+  Instant offers_at = {};
   std::shared_ptr<Inbox> inbox = std::make_shared<Inbox>();
   std::vector<Record> outcomes;  // taken in, not yet in the journal: kept until an append succeeds
   std::set<WorkloadId> dirty;
@@ -545,6 +547,7 @@ struct Supervisor::Impl {
       return;
     }
     offers = answer.value();
+    offers_at = parts.clock.now();
     world.offers_known = true;
     for (const auto& [id, state] : states) {
       if (state.phase == Phase::queued || state.migrate) { dirty.insert(id); }
@@ -555,7 +558,7 @@ struct Supervisor::Impl {
     look_at_agents(now);
     if (wanted_offers > 0) {
       ask_offers(now);
-    } else {
+    } else if (now - offers_at >= kOffersAge) {
       world.offers_known = false;  // whoever looks next looks at what is on sale then
     }
     for (const auto& [name, provider] : parts.providers) {

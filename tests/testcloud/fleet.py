@@ -68,7 +68,8 @@ class Fleet:
     def _room(self, rules, place, count):
         """How many more than `count` fit by the first rule in force; None: no rule."""
         for rule in self.setting(rules, []):
-            if fnmatch.fnmatch(place, rule["match"]) and (self.first_ms is None or self.now() >= self.first_ms + rule.get("after_ms", 0)):
+            age = 0 if self.first_ms is None else self.now() - self.first_ms
+            if fnmatch.fnmatch(place, rule["match"]) and age >= rule.get("after_ms", 0):
                 taken = sum(1 for m in self.machines.values() if m.state != ENDED and fnmatch.fnmatch(m.place, rule["match"]))
                 return rule["count"] - taken - count
         return None
