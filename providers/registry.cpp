@@ -26,6 +26,7 @@
 #include "providers/shadeform/cloud.hpp"
 #include "providers/together/cloud.hpp"
 #include "providers/vast/cloud.hpp"
+#include "providers/vast/provider.hpp"
 #include "providers/verda/cloud.hpp"
 #include "providers/voltagepark/cloud.hpp"
 #include "providers/vultr/cloud.hpp"
@@ -94,6 +95,7 @@ std::vector<ProviderEntry> all_providers() {
       {"lambda", make_cloud_provider<lambda::make_provider>},
       {"local", make_local},
       {"runpod", make_cloud_provider<runpod::make_provider>},
+      {"vast", make_cloud_provider<vast::make_provider>},
   };
   // clang-format on
 }

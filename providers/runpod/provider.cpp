@@ -1,9 +1,8 @@
 #include "providers/runpod/provider.hpp"
 
 #include <algorithm>
-#include <map>
-#include <mutex>
 
+#include "core/ports/departed_machines.hpp"
 #include "core/ports/gang_of_singles.hpp"
 #include "providers/runpod/key.hpp"
 #include "providers/runpod/machines.hpp"
@@ -12,7 +11,6 @@ namespace gpubroker::runpod {
 namespace {
 
 constexpr std::size_t kAtOnce = 4;
-constexpr Millis kRemembered = std::chrono::hours{2};
 
 std::string path_of(const NodeId& id) {
   constexpr std::size_t kPrefixLength = std::string_view("runpod/").size();
@@ -45,7 +43,7 @@ class RunPodProvider final : public Provider, Provisioner, SingleMachines, Attac
       TRY(const std::optional<NodeKeys> keys, parts_.keys.find(view.tags.workload));
       view.address = ssh_address(view.id, view.address.host, view.address.port, std::string(kUser), keys);
     }
-    add_remembered(views);
+    departed_.add_to(views, parts_.clock.monotonic());
     return views;
   }
 
@@ -68,7 +66,7 @@ class RunPodProvider final : public Provider, Provisioner, SingleMachines, Attac
     std::erase_if(there, [&](const NodeView& view) {
       return std::find(nodes.begin(), nodes.end(), view.id) == nodes.end();
     });
-    return delete_pods(std::move(there));
+    return delete_pods(there);
   }
 
   // --- Pods that stopped by themselves: they lie there until they are deleted ---
@@ -92,13 +90,13 @@ class RunPodProvider final : public Provider, Provisioner, SingleMachines, Attac
       return std::none_of(leftovers.begin(), leftovers.end(),
                           [&](const Leftover& one) { return one.id == view.id.value; });
     });
-    return delete_pods(std::move(stopped));
+    return delete_pods(stopped);
   }
 
   Status sweep(const Token& token, const OfferKey& /*offer*/) override {
     TRY(std::vector<NodeView> stopped, list_stopped());
     std::erase_if(stopped, [&](const NodeView& view) { return view.token != token; });
-    return delete_pods(std::move(stopped));
+    return delete_pods(stopped);
   }
 
  private:
@@ -115,7 +113,7 @@ class RunPodProvider final : public Provider, Provisioner, SingleMachines, Attac
   }
 
   /// All of them, even if one cannot be deleted: the first error is the answer.
-  Status delete_pods(std::vector<NodeView> pods) {
+  Status delete_pods(const std::vector<NodeView>& pods) {
     std::vector<Status> done(pods.size(), Status(Ok{}));
     parts_.fan_out.run(pods.size(), kAtOnce, [&](std::size_t i) { done[i] = delete_pod(pods[i]); });
     for (const Status& status : done) {
@@ -124,31 +122,13 @@ class RunPodProvider final : public Provider, Provisioner, SingleMachines, Attac
     return Ok{};
   }
 
-  Status delete_pod(NodeView& pod) {
+  Status delete_pod(const NodeView& pod) {
     TRY(const Secret key, find_secret());
     const std::string path = path_of(pod.id);
     const Result<HttpResponse> answer = send(encode_delete(path, key), path);
     if (!answer.ok() && answer.error().kind != ErrorKind::not_found) { return answer.error(); }
-    if (pod.state != NodeState::ended) {
-      pod.state = NodeState::ended;
-      pod.end_reason = "terminated";
-    }
-    pod.address = {};
-    const std::lock_guard<std::mutex> hold(mutex_);
-    deleted_[pod.id] = Deleted{.at = parts_.clock.monotonic(), .view = pod};
+    departed_.remember(pod, parts_.clock.monotonic());
     return Ok{};
-  }
-
-  /// RunPod's list forgets a pod the moment it is deleted: what this process ended is told for a while.
-  void add_remembered(std::vector<NodeView>& views) {
-    const std::lock_guard<std::mutex> hold(mutex_);
-    const Millis now = parts_.clock.monotonic();
-    std::erase_if(deleted_, [&](const auto& entry) { return now - entry.second.at > kRemembered; });
-    for (const auto& [id, deleted] : deleted_) {
-      const bool is_listed = std::any_of(views.begin(), views.end(),
-                                         [&, &one = id](const NodeView& view) { return view.id == one; });
-      if (!is_listed) { views.push_back(deleted.view); }
-    }
   }
 
   Result<Secret> find_secret() {
@@ -166,13 +146,8 @@ class RunPodProvider final : public Provider, Provisioner, SingleMachines, Attac
     return error;
   }
 
-  struct Deleted {
-    Millis at{0};  // of clock.monotonic()
-    NodeView view = {};
-  };
   CloudParts parts_;
-  std::mutex mutex_ = {};
-  std::map<NodeId, Deleted> deleted_ = {};
+  DepartedMachines departed_ = {};
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
 #include "providers/vast/cloud.hpp"
 
-#include "core/wire/api_key.hpp"
 #include "providers/vast/codec.hpp"
+#include "providers/vast/key.hpp"
 
 namespace gpubroker::vast {
 namespace {
@@ -34,10 +34,7 @@ class Vast final : public Cloud {
   [[nodiscard]] std::vector<PriceFeed*> feeds() override { return {&offers_, &bids_}; }
 
   AccessReport check(const FeedRequest& request) override {
-    const FoundKey found = find_key(
-        files_, processes_,
-        {.variables = {"VAST_API_KEY"},
-         .files = {{".config/vastai/vast_api_key", whole_file_key}, {".vast_api_key", whole_file_key}}});
+    const FoundKey found = find_vast_key(files_, processes_);
     return report_access(found, kNext, [&](AccessReport&) -> Status {
       TRY(const HttpResponse answer, request.http.send(encode_get("/v0/ssh/", found.key)));
       if (answer.status >= 400) { return parse_error(answer, "GET /v0/ssh/", request.clock.now()); }

@@ -15,7 +15,6 @@ namespace gpubroker::vast {
 namespace {
 
 constexpr std::int64_t kLimit = 5'000;  // offers; the market has some thousands
-constexpr std::int64_t kDiskGb = 200;   // in the price that is told
 
 constexpr std::array kCodes = {
     CodeRow{"no_such_ask", ErrorKind::capacity, ErrorScope::offer},  // somebody else was quicker
@@ -84,6 +83,7 @@ Listing read_offer(const AnswerValue& row, Market market, Instant now) {
   offer.vcpus = static_cast<int>(cores);
   offer.memory_mib = row.at("cpu_ram").rounded();
   offer.learnt_at = now;
+  offer.billing = {.unit = Millis{1'000}};  // "per-second billing" (vast.ai/pricing, 2026-10-07)
   offer.source = feed_of(market);
   listing.disk_gib = row.at("disk_space").rounded();
   listing.seller = "host " + row.at("host_id").text();
@@ -113,7 +113,7 @@ Millis wait_of(std::string_view text) {
 
 }  // namespace
 
-HttpRequest encode_search(Market market) {
+HttpRequest encode_search(Market market, std::string_view which) {
   HttpRequest request;
   request.method = "POST";
   request.url = kBase;
@@ -123,7 +123,8 @@ HttpRequest encode_search(Market market) {
   request.body += market == Market::spot ? "bid" : "on-demand";
   request.body += R"(","limit":)" + std::to_string(kLimit);
   request.body += R"(,"verified":{"eq":true},"rentable":{"eq":true},"rented":{"eq":false},)";
-  request.body += R"("num_gpus":{"gte":1},"order":[["dph_total","asc"]],"allocated_storage":)";
+  request.body += which;
+  request.body += R"(,"order":[["dph_total","asc"]],"allocated_storage":)";
   request.body += std::to_string(kDiskGb) + "}";
   request.repeatable = true;  // it only asks
   return request;
@@ -161,7 +162,11 @@ Error parse_error(const HttpResponse& answer, const std::string& path, Instant n
   }));
   Error error = error_from_answer(answer, "vast " + path, code, message, now);
   judge_by_code(error, code, kCodes);
-  if (lower(message).find("insufficient credit") != std::string::npos) { error.kind = ErrorKind::quota; }
+  if (lower(message).find("insufficient credit") != std::string::npos) {
+    error.kind = ErrorKind::quota;
+    error.scope = ErrorScope::account;
+    error.hint = "add credit at cloud.vast.ai/billing";
+  }
   if (answer.status == 429 && !error.retry_after) { error.retry_after = wait_of(answer.body); }
   return error;
 }

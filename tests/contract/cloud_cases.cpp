@@ -30,6 +30,16 @@ std::vector<CloudCase> cloud_cases() {
        .path = "/graphql",
        .body = "mutation",
        .tells_times = false},
+      {.name = "vast",
+       .on_demand = {"vast", "Quebec, CA", "", "8x H100 SXM", Market::on_demand},
+       .spot = OfferKey{"vast", "Quebec, CA", "", "8x H100 SXM", Market::spot},
+       .price = {18'941'096},  // with 200 GB of disk
+       .spot_price = {9'641'096},
+       .billing = {.unit = Millis{1'000}},
+       .host = "console.vast.ai",
+       .path = "/asks/",
+       .tells_times = false,
+       .ends_itself = false},
   };
 }
 

@@ -1,5 +1,6 @@
 // Every parser of Vast's codec on any bytes. Seeds: tests/fixtures/vast.
 #include "providers/vast/codec.hpp"
+#include "providers/vast/machines.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace gpubroker;  // NOLINT(google-build-using-namespace): a program of few functions.
@@ -15,5 +16,15 @@ GPUBROKER_FUZZ_TARGET(input) {
       fuzz::must(sum == listing.offer.price.micros_per_hour, "the parts are the price");
     }
   }
+  const Result<vast::InstancePage> page = vast::parse_instances(input);
+  if (page.ok()) {
+    for (const NodeView& view : page.value().ours) {
+      fuzz::must(!view.token.value.empty(), "an instance of ours has a token");
+      fuzz::must(view.state != NodeState::running || !view.address.host.empty(),
+                 "a running instance is somewhere");
+    }
+  }
+  static_cast<void>(vast::parse_ssh_keys(input));
+  static_cast<void>(vast::parse_rented({.status = 400, .body = std::string(input)}, "/x", Instant{0}));
   static_cast<void>(vast::parse_error({.status = 429, .body = std::string(input)}, "/x", Instant{0}));
 }

@@ -1,6 +1,7 @@
-"""Vast.ai: search of offers. Scenario: {"offers": [rows as the API tells them], "key": "…"}. Filters, order, limit and type of the search are
+"""Vast.ai: search of offers; what is rented is in vast_machines.py. Scenario: {"offers": [rows as the API tells them], "key": "…"}. Filters, order, limit and type of the search are
 honoured; without a trailing slash the path does not exist."""
 from testcloud.api import Response, host
+from testcloud.clouds import vast_machines
 
 KEY = "vast-test-key"
 
@@ -23,6 +24,8 @@ OFFERS = [
     offer(14412353, 31053, 92, 8, "B200", 183359, 36.2, 20.8, "Norway, NO"),
     offer(14412354, 31054, 93, 2, "H100 PCIE", 81559, 3.9, 2.2, "Sweden, SE"),
     offer(14412355, 31055, 94, 8, "H100 SXM", 81559, 14.0, 7.0, "Kansas, US", verification="unverified", verified=False),
+    # The same host has more of the first: a gang's machines are asks of their own.
+    *(offer(14412360 + i, 31060 + i, 88, 8, "H100 SXM", 81559, 18.9, 9.6, "Quebec, CA") for i in range(5)),
 ]
 TESTS = {"eq": lambda a, b: a == b, "neq": lambda a, b: a != b, "gt": lambda a, b: a > b, "lt": lambda a, b: a < b, "gte": lambda a, b: a >= b,
          "lte": lambda a, b: a <= b, "in": lambda a, b: a in b, "notin": lambda a, b: a not in b}
@@ -60,9 +63,8 @@ def search(request, offers):
 def answer(request):
     config = request.world.cloud("vast")
     if request.path == "/api/v0/bundles/" and request.method == "POST":
-        return search(request, config.get("offers", OFFERS))
+        taken = vast_machines.state_of(request)["taken"]
+        return search(request, [row for row in config.get("offers", OFFERS) if row["id"] not in taken])
     if request.bearer() != config.get("key", KEY):
         return refuse(401, "auth_error", "Invalid or missing API key")
-    if request.path == "/api/v0/ssh/":
-        return Response(200, [])
-    return refuse(404, "not_found", "no such route")
+    return vast_machines.answer(request, config.get("offers", OFFERS), refuse) or refuse(404, "not_found", "no such route")
