@@ -41,7 +41,10 @@ AgentSpec make_spec(const WorkloadState& state, const Attempt& attempt, const No
   spec.attempt = attempt.number;
   spec.node = node.view.id;
   spec.rank = node.view.index;
-  for (const auto& [rank, peer] : attempt.nodes) { spec.node_ips.push_back(peer.view.address.host); }
+  for (const auto& [rank, peer] : attempt.nodes) {
+    const NodeAddress& address = peer.view.address;
+    spec.node_ips.push_back(address.peer_host.empty() ? address.host : address.peer_host);
+  }
   spec.gpus_per_node = attempt.offer.gpu.count;
   spec.master_port = attempt.nodes.begin()->second.view.master_port;
   spec.env = node.view.env;

@@ -80,6 +80,7 @@ void put(FlatWriter& json, const NodeView& view) {
       .field("host", view.address.host)
       .field("host_key", view.address.host_key)
       .field("identity", view.address.identity)
+      .field("peer_host", view.address.peer_host)
       .field("port", view.address.port)
       .field("root", view.address.root)
       .field("user", view.address.user)
@@ -124,6 +125,7 @@ NodeView decode_view(const FlatValue& from) {
   if (address.contains("port")) {  // not in rows of before there were clouds
     view.address.host_key = address.at("host_key").text();
     view.address.identity = address.at("identity").text();
+    view.address.peer_host = address.at("peer_host").text();
     view.address.port = address.at("port").whole<int>();
     view.address.user = address.at("user").text();
   }

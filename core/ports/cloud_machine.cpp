@@ -2,11 +2,12 @@
 
 namespace gpubroker {
 
-NodeAddress ssh_address(const NodeId& id, const std::string& host, int port, const std::string& user,
+NodeAddress ssh_address(const NodeId& id, const NodeAddress& found, int port, const std::string& user,
                         const std::optional<NodeKeys>& keys) {
   const std::string root = (user == "root" ? "/root" : "/home/" + user) + "/.gpubroker";
   return {.id = id,
-          .host = host,
+          .host = found.host,
+          .peer_host = found.peer_host,
           .root = root,
           .binary = root + "/bin/gpubroker",
           .user = user,

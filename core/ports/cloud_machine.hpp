@@ -24,9 +24,10 @@ struct CloudParts {
   NodeChannel& channel;  // SSH
 };
 
-/// Where gpubroker lives on a machine that `user` logs in to. `keys`: of the machine's workload, if they are
-/// here.
-NodeAddress ssh_address(const NodeId& id, const std::string& host, int port, const std::string& user,
+/// A machine's addresses as a codec finds them: `host` and `peer_host` only.
+/// Completed here: where gpubroker lives on a machine that `user` logs in to. `keys`: of the machine's
+/// workload, if they are here.
+NodeAddress ssh_address(const NodeId& id, const NodeAddress& found, int port, const std::string& user,
                         const std::optional<NodeKeys>& keys);
 
 }  // namespace gpubroker

@@ -12,7 +12,8 @@ namespace gpubroker {
 /// Where a node is and where gpubroker lives on it.
 struct NodeAddress {
   NodeId id = {};
-  std::string host = {};  // IP address the other nodes reach it by
+  std::string host = {};       // IP address or name that it is reached by from here
+  std::string peer_host = {};  // IP address that the gang's other nodes reach it by; empty: `host`
   std::string root =
       {};  // folder on the node that is gpubroker's own; paths given to the channel are below it
   std::string binary = {};  // the gpubroker program on the node

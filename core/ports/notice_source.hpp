@@ -10,8 +10,8 @@ namespace gpubroker {
 class NoticeSource {
  public:
   virtual ~NoticeSource() = default;
-  /// The moment from which the machine is taken; nothing while no end is announced. One short call: errors are
-  /// tried again at the next look.
+  /// The moment from which the machine is taken; nothing while no end is announced. One short call: errors
+  /// are tried again at the next look.
   virtual Result<std::optional<Instant>> look() = 0;
 };
 

@@ -154,6 +154,7 @@ std::optional<Machine> read_machine(const pugi::xml_node& row, const std::string
     // Other machines of the VPC get the private address for this name, everybody else the public one.
     view.address.host = text_or_empty(row, "dnsName");
     if (view.address.host.empty()) { view.address.host = text_or_empty(row, "ipAddress"); }
+    view.address.peer_host = text_or_empty(row, "privateIpAddress");
     machine.wants_address = machine.wants_address && view.address.host.empty();
     if (view.address.host.empty()) { view.state = NodeState::starting; }
   }

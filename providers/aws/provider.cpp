@@ -331,7 +331,7 @@ class AwsProvider final : public Provider, Provisioner, PriceSource, Attachments
   Result<NodeView> with_keys(NodeView view) {
     if (view.state != NodeState::running) { return view; }
     TRY(const std::optional<NodeKeys> keys, parts_.keys.find(view.tags.workload));
-    view.address = ssh_address(view.id, view.address.host, 22, std::string(kUser), keys);
+    view.address = ssh_address(view.id, view.address, 22, std::string(kUser), keys);
     return view;
   }
 

@@ -40,12 +40,14 @@ std::string read_type(const AnswerValue& item) {
   return type + ":" + std::to_string(first.whole_or<int>("acceleratorCount", 1));
 }
 
-std::string read_host(const AnswerValue& item) {
+/// The addresses of the first interface: the public one, and the one that its network knows.
+void read_hosts(const AnswerValue& item, NodeAddress& address) {
   const auto nics = item.find("networkInterfaces");
-  if (!nics || nics->list().empty()) { return {}; }
+  if (!nics || nics->list().empty()) { return; }
   const AnswerValue nic = nics->list().front();
+  address.peer_host = nic.text_or("networkIP");
   const auto accesses = nic.find("accessConfigs");
-  return accesses && !accesses->list().empty() ? accesses->list().front().text_or("natIP") : std::string{};
+  if (accesses && !accesses->list().empty()) { address.host = accesses->list().front().text_or("natIP"); }
 }
 
 /// The rank at the end of "gb-llama-7k2q-a1-0".
@@ -94,7 +96,7 @@ std::optional<Instance> read_instance(const AnswerValue& item) {
   view.offer.instance_type = read_type(item);
   instance.nodes = static_cast<int>(parse_int(tag("nodes")).value_or(0));
   const std::string status = item.at("status").text();
-  view.address.host = read_host(item);
+  read_hosts(item, view.address);
   view.state = state_of(status, !view.address.host.empty());
   read_times(item, status, view);
   if (view.state == NodeState::ended) { view.end_reason = "terminated"; }

@@ -106,7 +106,7 @@ class GcpProvider final : public Provider, Provisioner, Attachments {
       NodeView& view = instance.view;
       if (view.state == NodeState::running) {
         TRY(const std::optional<NodeKeys> keys, parts_.keys.find(view.tags.workload));
-        view.address = ssh_address(view.id, view.address.host, 22, std::string(kUser), keys);
+        view.address = ssh_address(view.id, view.address, 22, std::string(kUser), keys);
       }
       views.push_back(view);
     }

@@ -38,6 +38,7 @@ std::optional<NodeView> read_instance(const AnswerValue& row) {
     view.end_reason = status == "preempted" ? "preempted" : "terminated";
   }
   view.address.host = row.text_or("ip");
+  view.address.peer_host = row.text_or("private_ip");
   if (view.state == NodeState::running && view.address.host.empty()) { view.state = NodeState::starting; }
   view.price =
       Rate{row.at("instance_type").at("price_cents_per_hour").whole<std::int32_t>() * std::int64_t{10'000}};

@@ -51,7 +51,7 @@ class LambdaProvider final : public Provider, Provisioner, SingleMachines, Attac
     for (NodeView& view : views) {
       if (view.state != NodeState::running) { continue; }
       TRY(const std::optional<NodeKeys> keys, parts_.keys.find(view.tags.workload));
-      view.address = ssh_address(view.id, view.address.host, 22, std::string(kUser), keys);
+      view.address = ssh_address(view.id, view.address, 22, std::string(kUser), keys);
     }
     return views;
   }

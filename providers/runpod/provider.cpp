@@ -41,7 +41,7 @@ class RunPodProvider final : public Provider, Provisioner, SingleMachines, Attac
     for (NodeView& view : views) {
       if (view.state != NodeState::running) { continue; }
       TRY(const std::optional<NodeKeys> keys, parts_.keys.find(view.tags.workload));
-      view.address = ssh_address(view.id, view.address.host, view.address.port, std::string(kUser), keys);
+      view.address = ssh_address(view.id, view.address, view.address.port, std::string(kUser), keys);
     }
     departed_.add_to(views, parts_.clock.monotonic());
     return views;

@@ -57,7 +57,7 @@ class VastProvider final : public Provider, Provisioner, SingleMachines, Attachm
     for (NodeView& view : views) {
       if (view.state != NodeState::running) { continue; }
       TRY(const std::optional<NodeKeys> keys, parts_.keys.find(view.tags.workload));
-      view.address = ssh_address(view.id, view.address.host, view.address.port, std::string(kUser), keys);
+      view.address = ssh_address(view.id, view.address, view.address.port, std::string(kUser), keys);
       // Vast's sshd runs before our script could give it a key of ours: the first contact is believed.
       view.address.host_key = {};
     }

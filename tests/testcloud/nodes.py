@@ -10,10 +10,11 @@ INSIDE = "GPUBROKER_TEST_NETWORK"
 
 # What a booted machine is. $1: its folder, $2: its name, $3: sshd's port.
 BOOT = r"""
-read -r go                                     # the network is there
+read -r go || exit 1                           # the network is there
+set -e
 mount -t overlay overlay -o "lowerdir=/,upperdir=$1/up,workdir=$1/work" "$1/root"
 cd "$1/root"
-mount -t proc proc proc; mount --rbind /dev dev; mount -t sysfs sysfs sys 2>/dev/null
+mount -t proc proc proc; mount --rbind /dev dev; mount -t sysfs sysfs sys 2>/dev/null || true
 mount -t tmpfs tmpfs tmp; mount -t tmpfs tmpfs run; mkdir -p run/sshd
 [ -z "$SHARED" ] || { mkdir -p "./$SHARED"; mount --bind "$SHARED" "./$SHARED"; }
 hostname "$2"; pivot_root . mnt && umount -l /mnt; cd /
@@ -21,6 +22,7 @@ mkfifo -m 600 /run/power
 ip link set lo up
 /usr/sbin/sshd -D -e -f /etc/ssh/sshd_node 2>/var/log/sshd.log &
 sh /etc/node-boot </dev/null >/var/log/node-boot.log 2>&1 &
+set +e
 trap : TERM
 while ! read -r word < /run/power; do :; done  # power-off: the last process of this machine ends
 """
@@ -134,8 +136,11 @@ class Node:
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=open(self.folder / "boot.log", "w"), start_new_session=True,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SHARED": os.environ.get("TESTCLOUD_SHARED", "")})
         own = os.readlink("/proc/self/ns/net")
-        while os.readlink(f"/proc/{self.process.pid}/ns/net") == own:
-            await asyncio.sleep(0.002)
+        try:
+            while os.readlink(f"/proc/{self.process.pid}/ns/net") == own:
+                await asyncio.sleep(0.002)
+        except FileNotFoundError:
+            return  # killed while it booted
         pid, mac = str(self.process.pid), "02:00:" + ":".join(f"{int(part):02x}" for part in self.address.split("."))
         await self._run(f"ip link add {number} type veth peer name eth0 address {mac} netns {pid} && ip link set {number} master br0 up && "
                         f"nsenter -t {pid} -n sh -c 'ip addr add {self.address}/16 dev eth0 && ip link set eth0 up && ip route add {METADATA} dev eth0'")
@@ -160,9 +165,9 @@ class Node:
 
     def kill(self):
         """Lost at once: no FIN, no shutdown."""
+        number = "v" + "".join(f"{int(part):02x}" for part in self.address.split(".")[2:])
+        subprocess.run(["ip", "link", "del", number], stderr=subprocess.DEVNULL)  # the cable first
         if self.process and self.process.returncode is None:
-            number = "v" + "".join(f"{int(part):02x}" for part in self.address.split(".")[2:])
-            subprocess.run(["ip", "link", "del", number], stderr=subprocess.DEVNULL)  # the cable first
             self.process.kill()
 
     def wipe(self):
