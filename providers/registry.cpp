@@ -12,6 +12,8 @@
 #include "providers/digitalocean/cloud.hpp"
 #include "providers/fluidstack/cloud.hpp"
 #include "providers/gcp/cloud.hpp"
+#include "providers/gcp/notice.hpp"
+#include "providers/gcp/provider.hpp"
 #include "providers/hyperstack/cloud.hpp"
 #include "providers/lambda/cloud.hpp"
 #include "providers/lambda/provider.hpp"
@@ -19,6 +21,7 @@
 #include "providers/nebius/cloud.hpp"
 #include "providers/oci/cloud.hpp"
 #include "providers/runpod/cloud.hpp"
+#include "providers/runpod/provider.hpp"
 #include "providers/sfcompute/cloud.hpp"
 #include "providers/shadeform/cloud.hpp"
 #include "providers/together/cloud.hpp"
@@ -72,23 +75,25 @@ std::vector<CloudEntry> all_clouds() {
   // clang-format on
 }
 
-std::unique_ptr<NoticeSource> make_notice_source(const std::string& provider, Http& http, Clock& clock) {
-  using Make = std::unique_ptr<NoticeSource> (*)(Http&, Clock&);
+NoticeMaker find_notice_maker(const std::string& provider) {
   // clang-format off
-  static const std::map<std::string, Make> makers = {
+  static const std::map<std::string, NoticeMaker> makers = {
       {"aws", aws::make_notice_source},
+      {"gcp", gcp::make_notice_source},
   };
   // clang-format on
   const auto found = makers.find(provider);
-  return found == makers.end() ? nullptr : found->second(http, clock);
+  return found == makers.end() ? nullptr : found->second;
 }
 
 std::vector<ProviderEntry> all_providers() {
   // clang-format off
   return {
       {"aws", make_cloud_provider<aws::make_provider>},
+      {"gcp", make_cloud_provider<gcp::make_provider>},
       {"lambda", make_cloud_provider<lambda::make_provider>},
       {"local", make_local},
+      {"runpod", make_cloud_provider<runpod::make_provider>},
   };
   // clang-format on
 }

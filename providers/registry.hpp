@@ -40,9 +40,10 @@ struct CloudEntry {
   std::unique_ptr<Cloud> (*make)(Files& files, Processes& processes) = nullptr;
 };
 
-/// How a machine of this provider learns that it will be taken; null where it is told by a file, or not at all.
-/// Used on the node itself.
-std::unique_ptr<NoticeSource> make_notice_source(const std::string& provider, Http& http, Clock& clock);
+/// How a machine of this provider learns that it will be taken, on the machine itself; null where it is told by a
+/// file, or not at all.
+using NoticeMaker = std::unique_ptr<NoticeSource> (*)(Http& http, Clock& clock);
+NoticeMaker find_notice_maker(const std::string& provider);
 
 /// Every cloud whose prices are asked, by name.
 std::vector<CloudEntry> all_clouds();

@@ -7,6 +7,7 @@
 #include "core/agent/checkpointer.hpp"
 #include "core/agent/memory.hpp"
 #include "core/agent/mounts.hpp"
+#include "core/agent/notice_watch.hpp"
 #include "core/agent/output.hpp"
 #include "core/agent/progress.hpp"
 #include "core/base/text.hpp"
@@ -201,6 +202,9 @@ class Agent {
     TRY([[maybe_unused]] const Ok made, parts_.files.make_dirs(workdir_, 0755));
     TRY([[maybe_unused]] const Ok unpacked, unpack_files(parts_, spec_, root_, folder_));
     expires_ = parts_.clock.monotonic() + (spec_.expires - parts_.clock.now());
+    if (parts_.notices) {
+      notices_ = std::make_unique<NoticeWatch>(parts_.notices(spec_.provider), parts_.clock);
+    }
     // A request of a former life must not stop this one at its first step.
     return parts_.files.remove_all(folder_ + "/checkpoint.request");
   }
@@ -420,14 +424,17 @@ class Agent {
   }
 
   void take_notice() {
-    if (report_.notice_at || spec_.notice_path.empty()) { return; }
-    const Result<std::string> text = parts_.files.read(root_ + "/" + spec_.notice_path);
-    if (!text.ok()) { return; }
-    const Result<Instant> until = parse_notice(text.value());
-    if (!until.ok()) { return; }
+    if (report_.notice_at) { return; }  // told once
+    std::optional<Instant> until = notices_ ? notices_->notice() : std::nullopt;
+    if (!until && !spec_.notice_path.empty()) {
+      const Result<std::string> text = parts_.files.read(root_ + "/" + spec_.notice_path);
+      const Result<Instant> told = text.ok() ? parse_notice(text.value()) : Result<Instant>(text.error());
+      if (told.ok()) { until = told.value(); }
+    }
+    if (!until) { return; }
     report_.notice_at = parts_.clock.now();
-    report_.notice_until = until.value();
-    const Millis left = until.value() - parts_.clock.now() - seconds{1};
+    report_.notice_until = until;
+    const Millis left = *until - parts_.clock.now() - seconds{1};
     drain(std::clamp(left, Millis{0}, spec_.checkpoint.grace));
   }
 
@@ -498,6 +505,7 @@ class Agent {
   Millis written_at_{0};
   OutputLog* output_ = nullptr;
   Checkpointer* checkpointer_ = nullptr;
+  std::unique_ptr<NoticeWatch> notices_;
   Millis watched_at_{0};
   Millis expires_{0};   // by the clock that never jumps
   Millis saved_at_{0};  // when the job last saved on request, or the script began

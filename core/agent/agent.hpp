@@ -1,10 +1,12 @@
 #pragma once
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "core/base/result.hpp"
 #include "core/ports/clock.hpp"
 #include "core/ports/files.hpp"
+#include "core/ports/notice_source.hpp"
 #include "core/ports/process.hpp"
 
 namespace gpubroker {
@@ -14,6 +16,8 @@ struct AgentParts {
   Clock& clock;
   Files& files;
   Processes& processes;
+  /// How a machine of this provider is told of its end besides by file; may be empty, may give null.
+  std::function<std::unique_ptr<NoticeSource>(const std::string& provider)> notices = {};
 };
 
 /// Runs one node of one attempt to its end: `<root>/attempts/<attempt>` holds spec.json (see

@@ -58,6 +58,7 @@ AgentSpec make_spec(const WorkloadState& state, const Attempt& attempt, const No
   spec.checkpoint = state.task.checkpoint;
   spec.resume = attempt.resume;
   spec.notice_path = "notice.json";
+  spec.provider = attempt.offer.key.provider;
   spec.expires = attempt.expires;
   return spec;
 }

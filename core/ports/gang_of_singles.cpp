@@ -77,12 +77,16 @@ Result<std::vector<NodeView>> ensure_singles(SingleMachines& cloud, FanOut& fan_
   }
   std::vector<std::optional<Error>> errors(missing.size());
   fan_out.run(missing.size(), at_once, [&](std::size_t i) {
-    // What was refused once will be refused again; only answers that are under way are waited for.
     Result<NodeView> made = cloud.create_machine(request, static_cast<int>(missing[i]));
     if (made.ok()) {
       places[missing[i]] = std::move(made).value();
     } else {
       errors[i] = made.error();
+      if (errors[i]->kind ==
+          ErrorKind::internal) {  // an answer that cannot be read is none: it may have been made
+        errors[i]->kind = ErrorKind::network;
+        errors[i]->maybe_applied = true;
+      }
     }
   });
   if (const Error* const error = choose(errors)) {

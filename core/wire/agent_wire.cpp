@@ -53,6 +53,7 @@ Result<AgentSpec> read_spec(const FlatValue& from) {
   spec.node_ips = from.at("node_ips").texts();
   spec.notice_path = from.at("notice_path").text();
   spec.output_bytes_max = from.at("output_bytes_max").whole<std::int64_t>();
+  spec.provider = from.at("provider").text();
   spec.rank = from.at("rank").whole<int>();
   const FlatValue resume = from.at("resume");
   if (!resume.is_null()) { spec.resume = CheckpointId{resume.text()}; }
@@ -113,6 +114,7 @@ std::string encode_agent_spec(const AgentSpec& spec) {
       .field("node_ips", spec.node_ips)
       .field("notice_path", spec.notice_path)
       .field("output_bytes_max", spec.output_bytes_max)
+      .field("provider", spec.provider)
       .field("rank", spec.rank);
   json.name("resume");
   if (spec.resume) {

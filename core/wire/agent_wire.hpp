@@ -69,6 +69,7 @@ struct AgentSpec {
   CheckpointSpec checkpoint = {};
   std::optional<CheckpointId> resume = {};  // restore this one before the run
   std::string notice_path = {};  // file whose appearance is a preemption notice; relative to the root
+  std::string provider = {};     // whose machine it is: how it is told of its end
   Instant expires = {};          // end everything then
   std::int64_t output_bytes_max = 64 << 20;  // kept on disk, over two files
   bool operator==(const AgentSpec&) const = default;

@@ -39,7 +39,7 @@ class AwsProvider final : public Provider, Provisioner, PriceSource, Attachments
   Provisioner& provisioner() override { return *this; }
   NodeChannel& channel() override { return parts_.channel; }
   Attachments* attachments() override { return this; }
-  [[nodiscard]] Millis poll_interval() const override { return std::chrono::seconds{5}; }
+  [[nodiscard]] Millis poll_interval() const override { return std::chrono::seconds{3}; }
   [[nodiscard]] std::string death_date_gap(const OfferKey& /*offer*/) const override {
     return "it powers itself off then, which EC2 takes as its end; one that hangs is billed on";
   }
@@ -319,10 +319,14 @@ class AwsProvider final : public Provider, Provisioner, PriceSource, Attachments
     return in_all_regions<Machine>(session, [&](const std::string& region) -> Result<std::vector<Machine>> {
       std::vector<Machine> machines;
       TRY([[maybe_unused]] const Ok read, read_machines(session, region, {}, machines));
-      if (const Status given = Ground::give_addresses(session, region, machines); !given.ok()) {
+      const Result<int> given = Ground::give_addresses(session, region, machines);
+      if (!given.ok()) {
         // The list is whole all the same; a machine that nobody reaches is given up by its broker.
         log_event(LogLevel::warn, "aws.address_failed",
                   {{"region", region}, {"message", given.error().message}});
+      } else if (given.value() > 0) {
+        machines.clear();  // they show it from now on
+        TRY([[maybe_unused]] const Ok again, read_machines(session, region, {}, machines));
       }
       return machines;
     });

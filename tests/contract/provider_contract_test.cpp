@@ -441,7 +441,9 @@ std::vector<Check> checks() {
 TEST_CASE("contract: every provider in the registry has a case") {
   std::vector<std::string> registered;
   std::vector<std::string> tested;
-  for (const ProviderEntry& entry : all_providers()) { registered.push_back(entry.name); }
+  for (const ProviderEntry& entry : all_providers()) {
+    if (entry.name == "local") { registered.push_back(entry.name); }  // the clouds: cloud_contract_test.cpp
+  }
   for (const ContractCase& c : contract_cases()) { tested.push_back(c.name); }
   CHECK(registered == tested);
 }

@@ -44,3 +44,7 @@ def give_accounts(home, source):
         "VERDA_CLIENT_ID": verda.CLIENT, "VERDA_CLIENT_SECRET": verda.SECRET,
         "VULTR_API_KEY": vultr.KEY,
     }
+
+
+if __name__ == "__main__":  # accounts.py HOME SOURCE: writes the files, prints the environment as JSON
+    print(json.dumps(give_accounts(sys.argv[1], sys.argv[2])))

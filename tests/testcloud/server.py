@@ -9,9 +9,9 @@ HTTP/2. Clients that only know a base URL use http://127.0.0.1:PLAIN/__host/HOST
 
 Each clouds/*.py registers handlers with @host("pattern"). `scenario` (JSON) sets latency and faults:
     {"latency_ms": [50, 500], "seed": 1, "clouds": {"lambda": {... what its emulator reads ...}},
-     "faults": [{"host": "re", "path": "re", "times": 2, "after": 0, "status": 429, "headers": {}, "body": "", "delay_ms": 0,
+     "faults": [{"host": "re", "path": "re", "request": "re of the body", "times": 2, "after": 0, "status": 429, "headers": {}, "body": "", "delay_ms": 0,
                  "cut": 100, "close": true, "html": true}]}
-A fault with "lose": the deed is done, its answer is lost; with "duplicate": the request arrives twice.
+A fault with "lose": the deed is done, its answer is lost; with "garble": it cannot be read; with "duplicate": the request arrives twice.
 On the plain port: GET /__log: the requests seen, as JSON; POST /__scenario replaces the scenario, and every machine is gone;
 GET /__machines: every machine there was, with its bill (fleet.py); POST /__preempt {"id", "notice_ms"}; POST /__break {"id"}:
 the machine fails; GET /__leaks: what costs or clutters besides machines, by cloud. With "machines": {"nodes": true} in the
@@ -49,7 +49,8 @@ class World:
 
     def fault_for(self, request):
         for fault in self.faults:
-            if re.search(fault.get("host", ""), request.host) and re.search(fault.get("path", ""), request.target):
+            if (re.search(fault.get("host", ""), request.host) and re.search(fault.get("path", ""), request.target)
+                    and ("request" not in fault or re.search(fault["request"], request.body.decode("latin-1")))):
                 if fault["skip"] > 0:
                     fault["skip"] -= 1
                 elif fault["left"] > 0:
@@ -77,6 +78,8 @@ class World:
             response = await self.handle(request)
         if fault and fault.get("lose"):
             return Response(lost=True)
+        if fault and fault.get("garble"):
+            return Response(200, "<html>{", {"content-type": "text/html"})
         if fault and "cut" in fault:
             response.cut = fault["cut"]
         if fault and fault.get("close"):

@@ -34,6 +34,7 @@ AgentSpec full_spec() {
                          .grace = Millis{20'000}},
           .resume = CheckpointId{"00000042-a3"},
           .notice_path = "notice.json",
+          .provider = "aws",
           .expires = {1'795'521'600'123},
           .output_bytes_max = std::int64_t{5} << 32};
 }
