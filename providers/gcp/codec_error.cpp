@@ -85,6 +85,12 @@ Error parse_error(const HttpResponse& answer, const std::string& what, Instant n
   // A server that fails may say anything; only a lack of machines comes as a 503 in earnest.
   if (answer.status >= 500 && told.code != "insufficientCapacity") { return error; }
   judge_by_code(error, told.code, kCodes);
+  // A type has a price in regions where no zone sells it: "Machine type with name 'a3-edgegpu-8g' does not
+  // exist in zone 'us-central1-a'" comes as `invalid`, and is a matter of the place.
+  if (error.kind == ErrorKind::invalid && told.message.find("does not exist in zone") != std::string::npos) {
+    error.kind = ErrorKind::not_found;
+    error.scope = ErrorScope::offer;
+  }
   if (error.kind == ErrorKind::quota && told.message.find("GPUS_ALL_REGIONS") != std::string::npos) {
     error.scope = ErrorScope::account;  // one quota for all regions together
   }

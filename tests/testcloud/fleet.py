@@ -11,6 +11,7 @@ calls `end`. What the scenario may say under "machines" is the same for all clou
     "boot_faults": [{"match": "*", "times": 1, "what": "never" | "dies" | "wrong-host-key"}]
     "spot_life_ms": 5000, "notice_ms": 2000            spot machines are taken at that age, announced so long before
     "prices": [{"match": "aws/*/spot", "points": [[0, 1000000], [200, 2000000]]}]   micro-dollars per hour from so many ms after the first machine
+    "minute_s": 60                                     how long a minute is for a node's `shutdown -P +MINUTES`
     "skew_ms": 0                                       what the cloud's clock is ahead of ours
 Bills are exact: for each period of one price, micro-dollars per hour times milliseconds, rounded to nearest (half up), by
 the billing rule (unit, minimum) that the emulator gives."""
@@ -109,7 +110,8 @@ class Fleet:
             self.end(machine, "boot failure")
             return
         if self.nodes:
-            machine.node = self.nodes.make(machine.address, machine.extra["ssh_port"], keys, user_data, user, env, wrong_host_key=fault == "wrong-host-key")
+            machine.node = self.nodes.make(machine.address, machine.extra["ssh_port"], keys, user_data, user, env, wrong_host_key=fault == "wrong-host-key",
+                                           minute_s=self.setting("minute_s", 60))
             machine.host_key = machine.node.host_key
             await machine.node.start()
             machine.tasks.append(asyncio.ensure_future(self._watch(machine)))

@@ -45,14 +45,14 @@ def policies(request, region, rest):
             return before
         body = request.json
         group = body.get("groupPlacementPolicy", {})
-        if set(body) - {"name", "description", "groupPlacementPolicy"} or set(group) - {"collocation", "vmCount", "gpuTopology"} or group.get("collocation") != "COLLOCATED" \
+        if set(body) - {"name", "description", "region", "groupPlacementPolicy"} or set(group) - {"collocation", "vmCount", "gpuTopology"} or group.get("collocation") != "COLLOCATED" \
                 or not re.fullmatch(NAME, body.get("name", "")) or not re.fullmatch(r"1x(64|72)", group.get("gpuTopology", "1x72")):
             raise Refused("Invalid value for field 'resource'.")
         target = f"regions/{region}/resourcePolicies/{body['name']}"
         if (region, body["name"]) in all:
             raise Refused(f"The resource 'projects/{gcp.PROJECT}/{target}' already exists", 409, "alreadyExists")
         all[region, body["name"]] = {"kind": "compute#resourcePolicy", "status": "READY", "region": gcp.link(request, f"regions/{region}"), "selfLink": gcp.link(request, target),
-                                     "creationTimestamp": stamp(request.world.fleet.now()), **body}
+                                     "creationTimestamp": stamp(request.world.fleet.now()), **{k: v for k, v in body.items() if k != "region"}}
         return answer_with(request, operate(request, "insert", target, f"regions/{region}"))
     if not rest:
         return gcp.list_of(request, "resourcePolicyList", f"regions/{region}/resourcePolicies", matching(request, [p for (at, _), p in all.items() if at == region]))
@@ -114,7 +114,7 @@ async def metadata_server(request, machine):
     if request.headers.get("metadata-flavor") != "Google" or "x-forwarded-for" in request.headers:
         return Response(403, "Missing Metadata-Flavor:Google header.", google)
     path = request.path.removeprefix("/computeMetadata/v1/").rstrip("/")
-    mine = store(request.world)["attributes"].setdefault(machine.id, {})
+    mine = machine.extra.setdefault("attributes", {})
     if path.startswith("instance/guest-attributes/"):
         name = path.removeprefix("instance/guest-attributes/")
         if request.method == "PUT":

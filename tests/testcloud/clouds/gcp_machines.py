@@ -40,7 +40,7 @@ def show(request, m):
         nic["accessConfigs"] = [{"kind": "compute#accessConfig", "type": "ONE_TO_ONE_NAT", "name": "External NAT", "natIP": m.address}]
     shown = {"kind": "compute#instance", "id": str(m.extra["serial"]), "name": m.extra["name"], "creationTimestamp": stamp(m.created_ms), "status": status_of(m),
              "zone": gcp.link(request, f"zones/{m.zone}"), "machineType": gcp.link(request, f"zones/{m.zone}/machineTypes/{m.type.partition('+')[0]}"),
-             "labels": m.tags, "labelFingerprint": "42WmSpB8rSM=", "metadata": {"kind": "compute#metadata", "fingerprint": "x=", "items": spec.get("metadata", {}).get("items", [])},
+             "labels": m.tags, "labelFingerprint": "42WmSpB8rSM=", "metadata": {"kind": "compute#metadata", "fingerprint": "eA==", "items": spec.get("metadata", {}).get("items", [])},
              "scheduling": spec.get("scheduling", {}), "networkInterfaces": [nic], "tags": spec.get("tags", {}), "selfLink": gcp.link(request, path),
              "disks": [{"kind": "compute#attachedDisk", "boot": True, "autoDelete": spec["disks"][0].get("autoDelete", False), "deviceName": "persistent-disk-0",
                         "source": gcp.link(request, f"zones/{m.zone}/disks/{m.extra['name']}")}]}
@@ -391,7 +391,7 @@ def instances(request, zone, rest):
         request.world.fleet.preempt(machine, request.world.fleet.setting("notice_ms", 0))
         return answer_with(request, operate(request, "simulateMaintenanceEvent", f"zones/{zone}/instances/{rest[0]}", f"zones/{zone}"))
     if rest[1:] == ["getGuestAttributes"]:
-        found = store(request.world)["attributes"].get(machine.id, {})
+        found = machine.extra.get("attributes", {})
         wanted = request.query.get("queryPath", "")
         items = [{"namespace": path.partition("/")[0], "key": path.partition("/")[2], "value": value} for path, value in found.items() if path.startswith(wanted)]
         return Response(200, {"kind": "compute#guestAttributes", "queryPath": wanted, "queryValue": {"items": items}}) if items else gcp.refuse_compute(404, "not found", "notFound")

@@ -28,7 +28,7 @@ class Refused(Exception):
 
 
 def store(world):
-    return world.state.setdefault("gcp machines", {"ops": {}, "requests": {}, "policies": {}, "firewalls": None, "waiting": [], "attributes": {}})
+    return world.state.setdefault("gcp machines", {"ops": {}, "requests": {}, "policies": {}, "firewalls": None, "waiting": []})
 
 
 def stamp(ms):
