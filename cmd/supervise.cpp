@@ -230,6 +230,7 @@ Result<int> run_supervise(const SuperviseOptions& options, Context& context) {
   TRY(Journal* const journal, context.journal());
   ThreadPool pool(16);
   TRY(const auto providers, context.providers());
+  context.refresh_aside([&pool](std::function<void()> task) { pool.add(std::move(task)); });
   TRY(OfferSource* const offers, context.offers());
   while (true) {
     SupervisorParts parts = make_parts(context, *journal, *offers, pool);

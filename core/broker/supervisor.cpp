@@ -553,7 +553,11 @@ struct Supervisor::Impl {
 
   void observe(Instant now) {
     look_at_agents(now);
-    if (wanted_offers > 0) { ask_offers(now); }
+    if (wanted_offers > 0) {
+      ask_offers(now);
+    } else {
+      world.offers_known = false;  // whoever looks next looks at what is on sale then
+    }
     for (const auto& [name, provider] : parts.providers) {
       list_soon(name, *provider, now, wanted_providers[name] > 0);
     }
