@@ -114,8 +114,9 @@ Status Ground::ensure_addresses(Session& session, const std::string& region, con
   return Ok{};
 }
 
-Status Ground::give_addresses(Session& session, const std::string& region,
-                              const std::vector<Machine>& machines) {
+Result<int> Ground::give_addresses(Session& session, const std::string& region,
+                                   const std::vector<Machine>& machines) {
+  int given_now = 0;
   std::map<Token, std::vector<Address>> free;
   for (const Machine& machine : machines) {
     if (!machine.wants_address || machine.interface.empty()) { continue; }
@@ -132,8 +133,9 @@ Status Ground::give_addresses(Session& session, const std::string& region,
     const bool passes =
         given.ok() || given.error().kind == ErrorKind::conflict || given.error().kind == ErrorKind::not_found;
     if (!passes) { return given.error(); }
+    given_now += given.ok() ? 1 : 0;
   }
-  return Ok{};
+  return given_now;
 }
 
 Result<std::vector<Leftover>> Ground::leftovers(Session& session, const std::string& region,

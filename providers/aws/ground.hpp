@@ -24,10 +24,10 @@ class Ground {
   static Status ensure_placement(Session& session, const std::string& region, const Token& token);
   /// As many as `count` for the gang: machines with several interfaces get no public address by themselves.
   static Status ensure_addresses(Session& session, const std::string& region, const Token& token, int count);
-  /// Gives those that run and can be reached by nobody an address of their gang's. EC2 takes it only once
-  /// they run. `capacity` cannot happen: a machine for which none is left stays without.
-  static Status give_addresses(Session& session, const std::string& region,
-                               const std::vector<Machine>& machines);
+  /// Gives those that run and can be reached by nobody an address of their gang's: EC2 takes it only once
+  /// they run. How many have one now; a machine for which none is left stays without.
+  static Result<int> give_addresses(Session& session, const std::string& region,
+                                    const std::vector<Machine>& machines);
 
   /// Everything of ours in the region; with `token`, only that gang's.
   static Result<std::vector<Leftover>> leftovers(Session& session, const std::string& region,

@@ -137,11 +137,12 @@ std::optional<Machine> read_machine(const pugi::xml_node& row, const std::string
   }
   Machine machine;
   NodeView& view = machine.view;
-  view.offer = {.provider = "aws",
-                .region = region,
-                .zone = text_or_empty(row.child("placement"), "availabilityZone"),
-                .instance_type = text_at(row, "instanceType")};
+  view.offer = {.provider = "aws", .region = region, .instance_type = text_at(row, "instanceType")};
   if (!read_machine_tags(tags, view)) { return std::nullopt; }
+  // What is sold on demand costs the same in all zones, and its offers name none.
+  if (view.offer.market != Market::on_demand) {
+    view.offer.zone = text_or_empty(row.child("placement"), "availabilityZone");
+  }
   view.id = node_id(region, text_at(row, "instanceId"));
   view.index = static_cast<int>(whole_at(row, "amiLaunchIndex", 100'000));
   view.state = state_of(text_at(row.child("instanceState"), "name"));
@@ -254,6 +255,11 @@ Result<std::vector<Machine>> parse_launched(std::string_view body, const std::st
   return read_xml(body, kSource, [&](const pugi::xml_node& root) -> Result<std::vector<Machine>> {
     std::vector<Machine> machines;
     TRY([[maybe_unused]] const Ok read, add_machines(root.child("instancesSet"), region, machines));
+    if (machines.empty()) {
+      return Error{.kind = ErrorKind::internal,
+                   .message = "the answer to a launch names no machine",
+                   .source = std::string(kSource)};
+    }
     std::sort(machines.begin(), machines.end(),
               [](const Machine& a, const Machine& b) { return a.view.index < b.view.index; });
     return machines;
@@ -332,6 +338,25 @@ Result<std::string> parse_price_history(std::string_view body, const OfferKey& k
     }
     return text_or_empty(root, "nextToken");
   });
+}
+
+void clip_prices(std::vector<PricePoint>& points, Instant from, Instant to) {
+  std::sort(points.begin(), points.end());
+  std::erase_if(points, [&](const PricePoint& point) { return point.at > to; });
+  const auto after =
+      std::find_if(points.begin(), points.end(), [&](const PricePoint& point) { return point.at > from; });
+  if (after - points.begin() > 1) { points.erase(points.begin(), after - 1); }
+}
+
+Result<std::vector<Machine>> whole_gang(std::vector<Machine> gang, const GangRequest& request) {
+  const bool fits = gang.size() == static_cast<std::size_t>(request.nodes) &&
+                    gang.front().view.offer.instance_type == request.offer.key.instance_type;
+  if (fits) { return gang; }
+  return Error{.kind = ErrorKind::invalid,
+               .message = "token " + request.token.value +
+                          " was used for another request: " + std::to_string(gang.size()) + " machines",
+               .source = "aws " + request.offer.key.region + " RunInstances",
+               .code = "TokenMismatch"};
 }
 
 Error with_quota(Error error, const GangRequest& request) {

@@ -51,7 +51,8 @@ struct MachinePage {
   std::vector<Machine> machines = {};
   std::string next = {};
 };
-/// Those of ours in the answer to RunInstances, by rank. One that cannot be read fails it all.
+/// Those of ours in the answer to RunInstances, by rank. One that cannot be read fails it all, and so does
+/// none.
 Result<std::vector<Machine>> parse_launched(std::string_view body, const std::string& region);
 
 /// Of a region: those with our tags; with `token`, only that gang's.
@@ -74,6 +75,12 @@ QueryPairs price_history_call(const OfferKey& key, Instant from, Instant to);
 /// Adds a page's points, in EC2's order. The next page's token.
 Result<std::string> parse_price_history(std::string_view body, const OfferKey& key,
                                         std::vector<PricePoint>& points);
+
+/// In order of time: those between the two, and the one in force at `from`.
+void clip_prices(std::vector<PricePoint>& points, Instant from, Instant to);
+
+/// The machines that a token stands for, if they are what the request asks for; else `invalid`.
+Result<std::vector<Machine>> whole_gang(std::vector<Machine> gang, const GangRequest& request);
 
 /// Names the quota that refused the gang, with its numbers as far as EC2 tells them.
 Error with_quota(Error error, const GangRequest& request);

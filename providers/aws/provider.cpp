@@ -39,7 +39,7 @@ class AwsProvider final : public Provider, Provisioner, PriceSource, Attachments
   Provisioner& provisioner() override { return *this; }
   NodeChannel& channel() override { return parts_.channel; }
   Attachments* attachments() override { return this; }
-  [[nodiscard]] Millis poll_interval() const override { return std::chrono::seconds{5}; }
+  [[nodiscard]] Millis poll_interval() const override { return std::chrono::seconds{3}; }
   [[nodiscard]] std::string death_date_gap(const OfferKey& /*offer*/) const override {
     return "it powers itself off then, which EC2 takes as its end; one that hangs is billed on";
   }
@@ -100,12 +100,7 @@ class AwsProvider final : public Provider, Provisioner, PriceSource, Attachments
               [&](const std::string& body) { return parse_price_history(body, key, points); });
         }));
     if (points.empty()) { return no_price(key); }
-    std::sort(points.begin(), points.end());
-    // What was over before `from` is of no interest, but for the last of it.
-    const auto after =
-        std::find_if(points.begin(), points.end(), [&](const PricePoint& point) { return point.at > from; });
-    if (after - points.begin() > 1) { points.erase(points.begin(), after - 1); }
-    std::erase_if(points, [&](const PricePoint& point) { return point.at > to; });
+    clip_prices(points, from, to);
     return points;
   }
 
@@ -257,8 +252,13 @@ class AwsProvider final : public Provider, Provisioner, PriceSource, Attachments
     const OfferKey& key = request.offer.key;
     const Result<HttpResponse> answer = session.act(key.region, launch_call(request, plan));
     if (answer.ok()) {
-      TRY(std::vector<Machine> gang, parse_launched(answer.value().body, key.region));
-      return checked_size(std::move(gang), request);
+      Result<std::vector<Machine>> gang = parse_launched(answer.value().body, key.region);
+      if (gang.ok()) { return whole_gang(std::move(gang).value(), request); }
+      // They run, whatever the answer says: the same call again tells it properly.
+      Error unread = gang.error();
+      unread.kind = ErrorKind::network;
+      unread.maybe_applied = true;
+      return unread;
     }
     Error error = answer.error();
     if (error.code == "IdempotentParameterMismatch") {
@@ -273,7 +273,7 @@ class AwsProvider final : public Provider, Provisioner, PriceSource, Attachments
     if (error.kind == ErrorKind::capacity && error.scope == ErrorScope::zone && key.zone.empty()) {
       error.scope = ErrorScope::region;
     }
-    if (error.kind == ErrorKind::not_found) {
+    if (error.code == "InvalidGroup.NotFound" || error.code == "InvalidPlacementGroup.Unknown") {
       // Made a moment ago, and not known everywhere yet; or removed by somebody else.
       ground_.forget_group(key.region);
       error.kind = ErrorKind::network;
@@ -289,18 +289,7 @@ class AwsProvider final : public Provider, Provisioner, PriceSource, Attachments
     std::sort(gang.begin(), gang.end(),
               [](const Machine& a, const Machine& b) { return a.view.index < b.view.index; });
     if (gang.empty()) { return gang; }
-    return checked_size(std::move(gang), request);
-  }
-
-  static Result<std::vector<Machine>> checked_size(std::vector<Machine> gang, const GangRequest& request) {
-    const bool fits = gang.size() == static_cast<std::size_t>(request.nodes) &&
-                      gang.front().view.offer.instance_type == request.offer.key.instance_type;
-    if (fits) { return gang; }
-    return Error{.kind = ErrorKind::invalid,
-                 .message = "token " + request.token.value +
-                            " was used for another request: " + std::to_string(gang.size()) + " machines",
-                 .source = "aws " + request.offer.key.region + " RunInstances",
-                 .code = "TokenMismatch"};
+    return whole_gang(std::move(gang), request);
   }
 
   // --- listing ---
@@ -319,10 +308,14 @@ class AwsProvider final : public Provider, Provisioner, PriceSource, Attachments
     return in_all_regions<Machine>(session, [&](const std::string& region) -> Result<std::vector<Machine>> {
       std::vector<Machine> machines;
       TRY([[maybe_unused]] const Ok read, read_machines(session, region, {}, machines));
-      if (const Status given = Ground::give_addresses(session, region, machines); !given.ok()) {
+      const Result<int> given = Ground::give_addresses(session, region, machines);
+      if (!given.ok()) {
         // The list is whole all the same; a machine that nobody reaches is given up by its broker.
         log_event(LogLevel::warn, "aws.address_failed",
                   {{"region", region}, {"message", given.error().message}});
+      } else if (given.value() > 0) {
+        machines.clear();  // they show it from now on
+        TRY([[maybe_unused]] const Ok again, read_machines(session, region, {}, machines));
       }
       return machines;
     });

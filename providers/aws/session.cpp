@@ -87,15 +87,7 @@ Result<HttpResponse> Session::call(const std::string& service, const std::string
 Result<HttpResponse> Session::act(const std::string& region, const QueryPairs& form) {
   HttpRequest request = encode_form(endpoint_of(settings_, processes_, "ec2", region), form);
   request.repeatable = false;
-  Result<HttpResponse> answer =
-      call_endpoint(request, {.region = region, .service = "ec2"}, region + " " + action_of(form));
-  if (answer.ok() || answer.error().kind != ErrorKind::network || answer.error().code.empty()) {
-    return answer;
-  }
-  // InternalError and the like: a server that failed half-way may have done it.
-  Error error = answer.error();
-  error.maybe_applied = true;
-  return error;
+  return call_endpoint(request, {.region = region, .service = "ec2"}, region + " " + action_of(form));
 }
 
 Result<HttpResponse> Session::call_endpoint(const HttpRequest& request, const SigV4Scope& scope,
@@ -106,6 +98,8 @@ Result<HttpResponse> Session::call_endpoint(const HttpRequest& request, const Si
     TRY(HttpResponse answer, send_signed(request, scope));
     if (answer.status < 400) { return answer; }
     Error error = parse_error(answer, name, request_.clock.now());
+    // InternalError and the like: a server that failed half-way may have done it.
+    error.maybe_applied = error.kind == ErrorKind::network && !request.repeatable;
     if (!clock_set && may_be_clock_skew(error) && learn_clock(answer)) {
       clock_set = true;
     } else if (!renewed && is_expired_token(error)) {

@@ -4,6 +4,16 @@ namespace gpubroker::contract {
 
 std::vector<CloudCase> cloud_cases() {
   return {
+      {.name = "aws",
+       .on_demand = {"aws", "us-east-1", "", "g5.12xlarge", Market::on_demand},
+       .spot = OfferKey{"aws", "us-east-1", "us-east-1a", "g5.12xlarge", Market::spot},
+       .price = {5'672'000},
+       .spot_price = {2'195'064},
+       .billing = {.unit = Millis{1'000}, .minimum = Millis{60'000}},
+       .host = "ec2",
+       .path = "/",
+       .body = "Action=RunInstances",
+       .ends_itself = false},
       {.name = "gcp",
        .on_demand = {"gcp", "us-central1", "", "a3-highgpu-8g", Market::on_demand},
        .spot = OfferKey{"gcp", "us-central1", "", "a3-highgpu-8g", Market::spot},

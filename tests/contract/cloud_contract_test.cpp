@@ -395,7 +395,7 @@ void check_bill(const CloudCase& c) {
     if (PriceSource* const source = arena.provider->prices(); source != nullptr && !node.price) {
       const auto history = source->price_history(node.offer, *node.billed_from, end);
       REQUIRE_MESSAGE(history.ok(), history.error().message);
-      prices = history.value();
+      if (!history.value().empty()) { prices = history.value(); }
     }
     const auto charges = charge_life(*node.billed_from, *node.ended_at, c.billing, prices);
     REQUIRE_MESSAGE(charges.ok(), charges.error().message);

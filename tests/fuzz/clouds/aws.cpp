@@ -4,6 +4,9 @@
 #include "providers/aws/codec.hpp"
 #include "providers/aws/credentials_codec.hpp"
 #include "providers/aws/facts.hpp"
+#include "providers/aws/machines.hpp"
+#include "providers/aws/network.hpp"
+#include "providers/aws/notice.hpp"
 #include "providers/aws/price_list.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
@@ -54,10 +57,39 @@ void check_skipper(std::string_view text) {
 #endif
 }
 
+/// Machines, and what they lie in.
+void check_machines(std::string_view input) {
+  const Result<aws::MachinePage> page = aws::parse_machines(input, "us-east-1");
+  if (page.ok()) {
+    for (const aws::Machine& machine : page.value().machines) {
+      const NodeView& view = machine.view;
+      fuzz::must(!view.token.value.empty(), "a machine of ours has a token");
+      fuzz::must(view.state != NodeState::running || !view.address.host.empty(), "who runs can be reached");
+      const bool in_order = !view.ended_at || !view.billed_from || *view.billed_from <= *view.ended_at;
+      fuzz::must(in_order, "a bill does not end before it begins");
+    }
+  }
+  static_cast<void>(aws::parse_launched(input, "us-east-1"));
+  std::vector<PricePoint> points;
+  static_cast<void>(aws::parse_price_history(
+      input, {"aws", "us-east-1", "us-east-1a", "p5.48xlarge", Market::spot}, points));
+  static_cast<void>(aws::parse_vpc(input));
+  static_cast<void>(aws::parse_groups(input));
+  static_cast<void>(aws::parse_created_group(input));
+  static_cast<void>(aws::parse_subnets(input));
+  static_cast<void>(aws::parse_placements(input));
+  static_cast<void>(aws::parse_addresses(input));
+  static_cast<void>(aws::parse_allocated(input, {"t"}));
+  static_cast<void>(aws::parse_capacity_blocks(input));
+  static_cast<void>(aws::parse_instance_action(input));
+  static_cast<void>(aws::place_of({std::string(input)}));
+}
+
 }  // namespace
 
 GPUBROKER_FUZZ_TARGET(input) {
   const Instant now{1'795'521'600'000};
+  check_machines(input);
   check_price_list(input);
   check_skipper(input);
   static_cast<void>(aws::parse_region_index(input));
