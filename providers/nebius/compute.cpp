@@ -12,6 +12,7 @@ constexpr Millis kFirstPause{100};
 constexpr Millis kMostPause{2'000};
 // A machine that is deleted has a minute to stop.
 constexpr Millis kSweepPatience{90'000};
+constexpr Millis kRemovalPatience{30'000};
 constexpr const char* kStopped = "stopped machine";
 constexpr const char* kCluster = "GPU cluster";
 constexpr const char* kDisk = "disk";
@@ -143,12 +144,18 @@ Result<std::vector<Leftover>> find_leftovers(const Session& session, const Cloud
                            [&](const Project& project) { return leftovers_of(session, project); });
 }
 
-Status remove_leftover(const Session& session, const Leftover& leftover) {
+Status remove_leftover(const Session& session, Clock& clock, const Leftover& leftover) {
   if (leftover.kind == kStopped) { return end_machine(session, {leftover.id}); }
   const Method& method = leftover.kind == kCluster ? kDeleteCluster : kDeleteDisk;
   const Result<std::string> removed = session.change(method, encode_id(leftover.id));
-  if (removed.ok() || removed.error().kind == ErrorKind::not_found) { return Ok{}; }
-  return removed.error();
+  if (!removed.ok()) {
+    if (removed.error().kind == ErrorKind::not_found) { return Ok{}; }
+    return removed.error();
+  }
+  TRY(const Operation deletion, parse_operation(removed.value()));
+  TRY(const Operation done, await_operation(session, clock, deletion, kRemovalPatience));
+  if (done.failure) { return *done.failure; }
+  return Ok{};
 }
 
 Status sweep_gang(const Session& session, const CloudParts& parts, const Token& token,
@@ -164,7 +171,7 @@ Status sweep_gang(const Session& session, const CloudParts& parts, const Token& 
   for (const Leftover& one : left) {
     if (one.token != token) { continue; }
     for (Millis pause = kFirstPause;; pause = std::min(pause * 2, kMostPause)) {
-      const Status removed = remove_leftover(session, one);
+      const Status removed = remove_leftover(session, parts.clock, one);
       const bool is_used = !removed.ok() && removed.error().kind == ErrorKind::conflict;
       if (!is_used || parts.clock.now() >= deadline) {
         TRY([[maybe_unused]] const Ok done, removed);

@@ -26,8 +26,8 @@ Result<Operation> await_operation(const Session& session, Clock& clock, Operatio
 /// Disks and GPU clusters of ours in these projects, and machines that stand still: their disks cost.
 Result<std::vector<Leftover>> find_leftovers(const Session& session, const CloudParts& parts,
                                              const std::vector<Project>& projects);
-/// The gone succeeds; `conflict` while it is in use.
-Status remove_leftover(const Session& session, const Leftover& leftover);
+/// Waits until it is gone (a machine: until it is going). The gone succeeds; `conflict` while it is in use.
+Status remove_leftover(const Session& session, Clock& clock, const Leftover& leftover);
 /// What is left of a gang none of whose machines lives. A cluster can go when its machines are gone, which
 /// takes them a while: it is waited for.
 Status sweep_gang(const Session& session, const CloudParts& parts, const Token& token,

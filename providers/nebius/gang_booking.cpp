@@ -58,7 +58,7 @@ Result<NodeView> GangBooking::create_machine(const GangRequest& request, int ran
 }
 
 /// Looks whether the machine gets a place. That a look fails says nothing about the machine: it is booked,
-/// and whether it stands is seen in the lists.
+/// and whether it stands is seen in the lists; so is one that had its place and broke while it started.
 Status GangBooking::await_machine(const Operation& creation) {
   const auto has_place = [&] {
     const Result<std::string> answer = session_.call(kGetInstance, encode_id(creation.resource));
@@ -68,8 +68,9 @@ Status GangBooking::await_machine(const Operation& creation) {
            state.value() != InstanceState::creating && state.value() != InstanceState::error;
   };
   const Result<Operation> seen = await_operation(session_, parts_.clock, creation, kPatience, has_place);
-  if (seen.ok() && seen.value().failure) { return booking_failure(seen.value()); }
-  return Ok{};
+  if (!seen.ok() || !seen.value().failure) { return Ok{}; }
+  if (seen.value().failure->kind == ErrorKind::internal) { return Ok{}; }
+  return booking_failure(seen.value());
 }
 
 Result<Place> GangBooking::place() {

@@ -60,7 +60,7 @@ class NebiusProvider final : public Provider, Provisioner, Attachments {
   Status remove(const std::vector<Leftover>& leftovers) override {
     return visit([&](const Session& session) -> Status {
       for (const Leftover& one : leftovers) {
-        TRY([[maybe_unused]] const Ok removed, remove_leftover(session, one));
+        TRY([[maybe_unused]] const Ok removed, remove_leftover(session, parts_.clock, one));
       }
       return Ok{};
     });
