@@ -4,7 +4,8 @@ A creation is answered at once and fails later, in its operation; the instance t
 it is deleted. A preempted or failed machine is STOPPED, its disk is billed on. The same X-Idempotency-Key gives the same operation.
 Billed by the second from RUNNING to the stop or the deletion (docs.nebius.com, pricing and terms of Compute). Field numbers: nebius/api.
 Scenario (clouds.nebius): "no_operations": true: ListOperationsByParent shows none (they are kept for a time that nobody tells)."""
-import itertools, re, uuid
+import itertools, pathlib, re, sys, uuid
+from types import SimpleNamespace
 
 from testcloud import proto
 from testcloud.api import leaks
@@ -330,3 +331,52 @@ def left(world):
     lost = [d for d in compute.disks.values() if d.deleted_ms is None and (getattr(d, "instance", "") in gone or getattr(d, "instance", "") not in compute.instances)]
     return ([f"stopped instance {compute.instances[id].name}" for id in sorted(gone)] + [f"disk {d.name}" for d in lost] +
             [f"GPU cluster {c.name}" for c in compute.clusters.values() if c.deleted_ms is None])
+
+
+def write_fixtures(folder):
+    """`python3 -m testcloud.clouds.nebius_machines FOLDER` (in tests/): what the unit tests read, at 2026-11-24T12:00:00Z and after."""
+    at, compute = 1795521600000, Compute()
+
+    def add(name, state, market="spot", ours=True):
+        number = len(compute.instances)
+        labels = {"gpubroker-workload": "llama-7k2q", "gpubroker-attempt": "1", "gpubroker-token": "llama-7k2q-a1", "gpubroker-rank": str(number),
+                  "gpubroker-owner": "_41nn", "gpubroker-expires": "2026-11-25_5412_3a00_3a00_5a"} if ours else {"owner": "ann"}
+        instance = Thing(f"computeinstance-e00{name}", "project-e00north", f"gb-{name}", labels, at + number)
+        instance.resources, instance.market, instance.cluster = ("gpu-h100-sxm", nebius.EIGHT), market, None
+        instance.machine = SimpleNamespace(state=state, address="203.0.113.7", notice_until=None, end_reason="")
+        compute.instances[instance.id] = instance
+        return instance
+
+    def operation(kind, instance, status=(), after=90_000, began=0):
+        message = proto.encode(show(instance, at)[:2]) if kind == "Create" else proto.encode([(1, instance.id)])
+        done = Operation(f"operation-{len(compute.operations)}", instance.project, instance.id, f"nebius.compute.v1.{kind}InstanceRequest", message, instance.created_ms + began)
+        if status is not None:
+            done.end(instance.created_ms + after, status)
+        compute.operations[done.id] = done
+
+    shortage = [(1, 8), (2, "Not enough resources")] + service_error(142, [(1, [(1, "gpu-h100-sxm"), (2, "no room for 8gpu"), (3, "1")])], "NotEnoughResources")
+    operation("Create", add("running", RUNNING))
+    operation("Create", add("preempted", ENDED))
+    add("foreign", RUNNING, ours=False)
+    add("starting", STARTING)
+    operation("Create", add("broken", ENDED, market="on_demand"), shortage, after=60)
+    compute.instances["computeinstance-e00broken"].machine.end_reason = "boot failure"
+    taken = add("taken", RUNNING)
+    taken.machine.notice_until = at
+    operation("Create", taken)
+    deleted = add("deleted", ENDED)
+    operation("Create", deleted)
+    operation("Delete", deleted, after=200_000, began=190_000)
+    del compute.instances[deleted.id]
+    never = add("never", ENDED)
+    operation("Create", never, shortage, after=60)
+    operation("Delete", never, after=200, began=100)
+    del compute.instances[never.id]
+    answers = {"instances": [(1, show(i, at + 1000)) for i in compute.instances.values()] + [(2, "next")],
+               "operations": [(1, o.show()) for o in compute.operations.values()]}
+    for name, fields in answers.items():
+        (pathlib.Path(folder) / f"{name}.pb").write_bytes(proto.encode(fields))
+
+
+if __name__ == "__main__":
+    write_fixtures(sys.argv[1])
