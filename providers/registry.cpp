@@ -19,6 +19,7 @@
 #include "providers/lambda/provider.hpp"
 #include "providers/local/provider.hpp"
 #include "providers/nebius/cloud.hpp"
+#include "providers/nebius/provider.hpp"
 #include "providers/oci/cloud.hpp"
 #include "providers/runpod/cloud.hpp"
 #include "providers/runpod/provider.hpp"
@@ -94,6 +95,7 @@ std::vector<ProviderEntry> all_providers() {
       {"gcp", make_cloud_provider<gcp::make_provider>},
       {"lambda", make_cloud_provider<lambda::make_provider>},
       {"local", make_local},
+      {"nebius", make_cloud_provider<nebius::make_provider>},
       {"runpod", make_cloud_provider<runpod::make_provider>},
       {"vast", make_cloud_provider<vast::make_provider>},
   };

@@ -11,9 +11,49 @@ namespace {
 constexpr std::uint64_t kPageSize = 100;  // ten when nobody says so
 constexpr std::int64_t kMostOfAnything = 1'000'000;
 
-std::string source_of(const Method& method) {
-  const std::size_t service = method.name.rfind('.');
-  return "nebius " + std::string(method.name.substr(service + 1));
+/// "; compute.instance.gpu.h100: 16 requested, the limit is 8". A violation's own sentence may leave that
+/// out. QuotaFailure{violations1{quota1 message2 limit3 requested4}}.
+std::string tell_quotas(const ProtoMessage& failure) {
+  std::string text;
+  const Result<std::vector<ProtoMessage>> violations = failure.messages(1);
+  if (!violations.ok()) { return text; }
+  for (const ProtoMessage& one : violations.value()) {
+    text += "; " + one.text(1);
+    if (!one.text(4).empty()) { text += ": " + one.text(4) + " requested"; }
+    if (!one.text(3).empty()) { text += ", the limit is " + one.text(3); }
+  }
+  return text;
+}
+
+/// NotEnoughResources{violations1{resource_type1 message2 requested3}}.
+std::string tell_shortage(const ProtoMessage& shortage) {
+  std::string text;
+  const Result<std::vector<ProtoMessage>> violations = shortage.messages(1);
+  if (!violations.ok()) { return text; }
+  for (const ProtoMessage& one : violations.value()) {
+    text += "; " + (one.text(2).empty() ? one.text(1) : one.text(2));
+  }
+  return text;
+}
+
+/// nebius.common.v1.ServiceError{code2 too_many_requests140 quota_failure141 not_enough_resources142}.
+void read_service_error(const ProtoMessage& details, Error& error) {
+  if (details.has(140)) { error.kind = ErrorKind::throttled; }
+  if (details.has(141)) {
+    error.kind = ErrorKind::quota;
+    error.scope = ErrorScope::region;
+    if (const Result<ProtoMessage> quotas = details.message(141); quotas.ok()) {
+      error.message += tell_quotas(quotas.value());
+    }
+  }
+  if (details.has(142)) {
+    error.kind = ErrorKind::capacity;
+    error.scope = ErrorScope::offer;
+    if (const Result<ProtoMessage> shortage = details.message(142); shortage.ok()) {
+      error.message += tell_shortage(shortage.value());
+    }
+  }
+  if (const std::string code = details.text(2); !code.empty()) { error.code = code; }
 }
 
 /// google.rpc.Status{details3: Any{value2: nebius.common.v1.ServiceError}}: what the status code leaves open.
@@ -25,17 +65,27 @@ void read_details(const std::string& bytes, Error& error) {
   for (const ProtoMessage& any : details.value()) {
     const Result<ProtoMessage> service_error = any.message(2);
     if (!service_error.ok()) { continue; }
-    if (service_error.value().has(140)) { error.kind = ErrorKind::throttled; }  // too_many_requests
-    if (service_error.value().has(141)) {                                       // quota_failure
-      error.kind = ErrorKind::quota;
-      error.scope = ErrorScope::region;
-    }
-    if (service_error.value().has(142)) {  // not_enough_resources
-      error.kind = ErrorKind::capacity;
-      error.scope = ErrorScope::region;
-    }
-    if (const std::string code = service_error.value().text(2); !code.empty()) { error.code = code; }
+    read_service_error(service_error.value(), error);
   }
+}
+
+Error read_failure(const GrpcAnswer& answer, const std::string& source) {
+  Error error = grpc_error(answer, source);
+  if (lower(answer.text).find("quota limit exceeded") != std::string::npos) {
+    error.kind = ErrorKind::quota;
+    error.scope = ErrorScope::region;
+  }
+  read_details(answer.details, error);
+  return error;
+}
+
+HttpRequest encode(std::string_view domain, const Method& method, std::string_view message,
+                   const Secret& token) {
+  std::string base = "https://";
+  base += method.host;
+  base += ".";
+  base += domain;
+  return encode_grpc(base, method.name, message, token);
 }
 
 /// An id or a name: metadata1{id1, name3} of nearly everything.
@@ -91,22 +141,50 @@ Status read_platform(const ProtoMessage& item, std::vector<Preset>& presets) {
 
 HttpRequest encode_call(std::string_view domain, const Method& method, std::string_view message,
                         const Secret& token) {
-  std::string base = "https://";
-  base += method.host;
-  base += ".";
-  base += domain;
-  HttpRequest request = encode_grpc(base, method.name, message, token);
-  request.repeatable = true;  // all calls here only read
+  HttpRequest request = encode(domain, method, message, token);
+  request.repeatable = true;
   return request;
+}
+
+HttpRequest encode_change(std::string_view domain, const Method& method, std::string_view message,
+                          const Secret& token, const std::string& idempotency_key) {
+  HttpRequest request = encode(domain, method, message, token);
+  request.repeatable = idempotency_key.empty();
+  if (!idempotency_key.empty()) { request.headers.emplace_back("X-Idempotency-Key", idempotency_key); }
+  return request;
+}
+
+std::string source_of(const Method& method) {
+  const std::size_t service = method.name.rfind('.');
+  return "nebius " + std::string(method.name.substr(service + 1));
+}
+
+/// google.rpc.Status{code1 message2 details3}.
+Error read_status(const std::string& status, const std::string& source) {
+  const Result<ProtoMessage> read = ProtoMessage::parse(status);
+  if (!read.ok()) {
+    Error error = read.error();
+    error.source = source;
+    return error;
+  }
+  constexpr std::uint64_t kUnknown = 2;
+  const std::uint64_t code = read.value().number(1);
+  return read_failure({.status = static_cast<int>(code < 100 ? code : kUnknown),
+                       .text = read.value().text(2),
+                       .details = status},
+                      source);
 }
 
 Result<std::string> parse_call(const HttpResponse& answer, const Method& method, Instant now) {
   TRY(GrpcAnswer read, parse_grpc(answer, source_of(method), now));
   if (read.status == 0) { return std::move(read.message); }
-  Error error = grpc_error(read, source_of(method));
-  if (lower(read.text).find("quota limit exceeded") != std::string::npos) { error.kind = ErrorKind::quota; }
-  read_details(read.details, error);
-  return error;
+  return read_failure(read, source_of(method));
+}
+
+std::string encode_list_in(const std::string& parent, const std::string& page, std::uint64_t page_size) {
+  ProtoWriter request;
+  request.text(1, parent).number(2, page_size).text(3, page);
+  return request.bytes();
 }
 
 std::string encode_list_tenants(const std::string& page) {
@@ -127,9 +205,7 @@ Result<Page<std::string>> parse_tenants(std::string_view message) {
 }
 
 std::string encode_list_projects(const std::string& tenant, const std::string& page) {
-  ProtoWriter request;
-  request.text(1, tenant).number(2, kPageSize).text(3, page);
-  return request.bytes();
+  return encode_list_in(tenant, page);
 }
 
 Result<Page<Project>> parse_projects(std::string_view message) {

@@ -29,8 +29,18 @@ inline constexpr Method kListQuotas{"quota-dispatcher.billing-cpl",
 inline constexpr Method kEstimate{"api.calculator.billing-data-plane",
                                   "nebius.billing.v1alpha1.CalculatorService/Estimate"};
 
+/// A question: asked again when no answer comes.
 HttpRequest encode_call(std::string_view domain, const Method& method, std::string_view message,
                         const Secret& token);
+/// A change. With an idempotency key (a UUID: the same key is the same operation) it books, and who sent it
+/// decides about the next try; without one it is an end, and is sent again as a question is.
+HttpRequest encode_change(std::string_view domain, const Method& method, std::string_view message,
+                          const Secret& token, const std::string& idempotency_key);
+/// A google.rpc.Status that is not OK: of an operation that failed. Its details say what is exceeded, by how
+/// much.
+Error read_status(const std::string& status, const std::string& source);
+/// "nebius InstanceService/Create".
+std::string source_of(const Method& method);
 /// The answer's message, or what its status and details say.
 Result<std::string> parse_call(const HttpResponse& answer, const Method& method, Instant now);
 
@@ -51,6 +61,8 @@ struct Project {
   std::string region = {};
   bool operator==(const Project&) const = default;
 };
+/// A page of what a project holds, for nearly all services: {parent_id1 page_size2 page_token3}.
+std::string encode_list_in(const std::string& parent, const std::string& page, std::uint64_t page_size = 100);
 std::string encode_list_projects(const std::string& tenant, const std::string& page);
 Result<Page<Project>> parse_projects(std::string_view message);
 

@@ -10,7 +10,6 @@
 namespace gpubroker::nebius {
 namespace {
 
-constexpr std::uint64_t kPageSize = 100;
 constexpr std::int64_t kMostMachines = 1'000'000;
 
 Error refuse(const std::string& why) {
@@ -86,12 +85,6 @@ Status read_quota(const ProtoMessage& item, std::vector<Quota>& quotas) {
   return Ok{};
 }
 
-std::string encode_list_of_tenant(const std::string& tenant, const std::string& page) {
-  ProtoWriter request;
-  request.text(1, tenant).number(2, kPageSize).text(3, page);
-  return request.bytes();
-}
-
 void tell_refused(Harvest& harvest, const char* list, std::size_t index, const Status& read) {
   if (read.ok()) { return; }
   std::string place = list;
@@ -154,6 +147,8 @@ Listing make_listing(const Preset& preset, const std::string& region, Market mar
   listing.offer.vcpus = preset.vcpus;
   listing.offer.memory_mib = preset.memory_gib * std::int64_t{1024};
   listing.offer.price = rate;
+  // "For GPUs on running VMs, the billing unit is 1 second" (docs.nebius.com, pricing pages, read 2026-11).
+  listing.offer.billing = {.unit = Millis{1'000}};
   listing.offer.learnt_at = now;
   listing.offer.source = "nebius/calculator";
   listing.arch = is_rack(preset.platform) ? "arm64" : "x86_64";
@@ -166,7 +161,7 @@ Listing make_listing(const Preset& preset, const std::string& region, Market mar
 }
 
 std::string encode_list_advice(const std::string& tenant, const std::string& page) {
-  return encode_list_of_tenant(tenant, page);
+  return encode_list_in(tenant, page);
 }
 
 Result<Page<Advice>> parse_advice(std::string_view message, Harvest& harvest) {
@@ -202,7 +197,7 @@ std::vector<Signal> best_fabrics(const std::vector<Advice>& advice) {
 }
 
 std::string encode_list_quotas(const std::string& tenant, const std::string& page) {
-  return encode_list_of_tenant(tenant, page);
+  return encode_list_in(tenant, page);
 }
 
 Result<Page<Quota>> parse_quotas(std::string_view message, Harvest& harvest) {

@@ -61,6 +61,7 @@ class Finder {
     access_.found_in = "~/.nebius/config.yaml [" + name + "]";
     if (const std::string domain = value("endpoint"); !domain.empty()) { access_.domain = domain; }
     access_.tenant = value("tenant-id");
+    access_.project = value("parent-id");
     if (const std::string file = value("token-file"); !file.empty()) {
       read_secret_file(file,
                        [&](const std::string& text) { access_.token = Secret(std::string(trim(text))); });

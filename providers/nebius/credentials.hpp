@@ -25,8 +25,9 @@ struct ServiceAccount {
 struct Access {
   Secret token = {};
   ServiceAccount account = {};
-  std::string domain = {};  // "api.nebius.cloud"
-  std::string tenant = {};  // of the profile; empty: ask for the list
+  std::string domain = {};   // "api.nebius.cloud"
+  std::string tenant = {};   // of the profile; empty: ask for the list
+  std::string project = {};  // of the profile (parent-id): where machines of its region are made
   std::string found_in = {};
   std::string problem = {};
   std::string next = {};

@@ -10,7 +10,7 @@ Result<Session> Session::open(const Access& access, const FeedRequest& request) 
     return error;
   }
   TRY(Secret token, get_token(access, request.http, request.clock.now()));
-  return Session(request.http, request.clock, access.domain, access.tenant, std::move(token));
+  return Session(request.http, request.clock, access, std::move(token));
 }
 
 Result<std::string> Session::call(const Method& method, std::string_view message) const {
@@ -18,22 +18,44 @@ Result<std::string> Session::call(const Method& method, std::string_view message
   return parse_call(answer, method, clock_->now());
 }
 
+Result<std::string> Session::change(const Method& method, std::string_view message,
+                                    const std::string& idempotency_key) const {
+  TRY(const HttpResponse answer,
+      http_->send(encode_change(domain_, method, message, token_, idempotency_key)));
+  Result<std::string> read = parse_call(answer, method, clock_->now());
+  if (read.ok() || read.error().kind != ErrorKind::network) { return read; }
+  // A server that failed half-way may have done it.
+  Error error = read.error();
+  error.maybe_applied = true;
+  return error;
+}
+
 Result<std::vector<std::string>> Session::tenants() const {
   if (!tenant_.empty()) { return std::vector<std::string>{tenant_}; }
   return list<std::string>(kListTenants, encode_list_tenants, parse_tenants);
 }
 
-Result<std::map<std::string, std::string>> Session::projects_by_region() const {
+Result<std::vector<Project>> Session::projects() const {
   TRY(const std::vector<std::string> all, tenants());
-  std::map<std::string, std::string> projects;
+  std::vector<Project> projects;
   for (const std::string& tenant : all) {
     TRY(const std::vector<Project> found,
         list<Project>(
             kListProjects, [&](const std::string& page) { return encode_list_projects(tenant, page); },
             parse_projects));
-    for (const Project& project : found) { projects.try_emplace(project.region, project.id); }
+    projects.insert(projects.end(), found.begin(), found.end());
   }
   return projects;
+}
+
+Result<std::map<std::string, std::string>> Session::projects_by_region() const {
+  TRY(const std::vector<Project> all, projects());
+  std::map<std::string, std::string> chosen;
+  for (const Project& project : all) {
+    if (project.id == project_) { chosen[project.region] = project.id; }
+    chosen.try_emplace(project.region, project.id);
+  }
+  return chosen;
 }
 
 Result<std::vector<Preset>> Session::presets(const std::string& project, Harvest& harvest) const {

@@ -18,6 +18,9 @@ class Session {
 
   /// May be called from several threads at once.
   [[nodiscard]] Result<std::string> call(const Method& method, std::string_view message) const;
+  /// The same with encode_change. `maybe_applied` when it may have been done in spite of the error.
+  [[nodiscard]] Result<std::string> change(const Method& method, std::string_view message,
+                                           const std::string& idempotency_key = "") const;
 
   /// All items of a list: `encode` makes the request for a page token, `parse` reads a page.
   template <class T, class Encode, class Parse>
@@ -38,21 +41,25 @@ class Session {
   }
 
   [[nodiscard]] Result<std::vector<std::string>> tenants() const;
-  /// One project of each region: what a region sells is the same for all.
+  /// All of all tenants.
+  [[nodiscard]] Result<std::vector<Project>> projects() const;
+  /// One project of each region: what a region sells is the same for all. The profile's own where it has one.
   [[nodiscard]] Result<std::map<std::string, std::string>> projects_by_region() const;
   [[nodiscard]] Result<std::vector<Preset>> presets(const std::string& project, Harvest& harvest) const;
 
  private:
-  Session(Http& http, Clock& clock, std::string domain, std::string tenant, Secret token)
+  Session(Http& http, Clock& clock, const Access& access, Secret token)
       : http_(&http),
         clock_(&clock),
-        domain_(std::move(domain)),
-        tenant_(std::move(tenant)),
+        domain_(access.domain),
+        tenant_(access.tenant),
+        project_(access.project),
         token_(std::move(token)) {}
   Http* http_;
   Clock* clock_;
   std::string domain_;
   std::string tenant_;
+  std::string project_;
   Secret token_;
 };
 

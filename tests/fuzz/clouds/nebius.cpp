@@ -1,6 +1,8 @@
 // Every parser of Nebius' codec on any bytes. Seeds: tests/fixtures/nebius.
 #include "providers/nebius/codec.hpp"
 #include "providers/nebius/credentials.hpp"
+#include "providers/nebius/labels.hpp"
+#include "providers/nebius/operations.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace gpubroker;  // NOLINT(google-build-using-namespace): a program of few functions.
@@ -31,6 +33,25 @@ GPUBROKER_FUZZ_TARGET(input) {
   }
   if (const Result<Rate> rate = nebius::parse_estimate(input); rate.ok()) {
     fuzz::must(rate.value() >= Rate{}, "a price can be");
+  }
+  const auto instances = nebius::parse_instances(input, "r");
+  const auto operations = nebius::parse_operations(input, "r");
+  if (instances.ok() && operations.ok()) {
+    for (const NodeView& view :
+         nebius::tell_machines(instances.value().items, operations.value().items, Instant{1})) {
+      fuzz::must(view.state != NodeState::ended || !view.end_reason.empty(), "an end has a reason");
+    }
+  }
+  if (const auto one = nebius::parse_operation(input); one.ok()) {
+    fuzz::must(!nebius::booking_failure(one.value()).maybe_applied, "a failed booking is over");
+  }
+  static_cast<void>(nebius::parse_instance_state(input));
+  static_cast<void>(nebius::parse_disks(input));
+  static_cast<void>(nebius::parse_clusters(input));
+  static_cast<void>(nebius::parse_subnets(input));
+  const std::map<std::string, std::string> tags = {{"key", std::string(input)}};
+  if (!input.empty()) {
+    fuzz::must(nebius::from_labels(nebius::to_labels(tags)) == tags, "labels keep tags");
   }
   static_cast<void>(nebius::parse_credentials_file(input));
   static_cast<void>(nebius::parse_exchange({.status = 200, .body = std::string(input)}, Instant{0}));

@@ -1,4 +1,4 @@
-"""Nebius AI Cloud: gRPC with trailers, and the token exchange. Scenario (clouds.nebius), all optional:
+"""Nebius AI Cloud: gRPC with trailers, and the token exchange; machines are in nebius_machines.py. Scenario (clouds.nebius), all optional:
     token         the static token (TOKEN); a service account's JWT signed with tests/fixtures/keys/rsa.pem is exchanged for another
     service_account, public_key    ids that the JWT must carry
     tenants       {"tenant-…": [["project-…", "region"], …]}
@@ -47,7 +47,7 @@ QUOTAS = [["compute.instance.gpu.h100", "eu-north1", 32, 12], ["compute.instance
           ["compute.instance.non-gpu.vcpu", "eu-north1", 1000, 4]]
 CPL, COMPUTE = "cpl.iam.api.nebius.cloud", "compute.api.nebius.cloud"
 ADVISOR, QUOTA = "capacity-advisor.billing-cpl.api.nebius.cloud", "quota-dispatcher.billing-cpl.api.nebius.cloud"
-CALCULATOR = "api.calculator.billing-data-plane.api.nebius.cloud"
+CALCULATOR, VPC = "api.calculator.billing-data-plane.api.nebius.cloud", "vpc.api.nebius.cloud"
 
 
 class Fail(Exception):
@@ -161,6 +161,15 @@ METHODS = {
 }
 
 
+WITH_WORLD = set()  # the methods that change or show machines (nebius_machines.py): called with a Call
+
+
+class Call:
+    def __init__(self, request, message, config):
+        self.world, self.message, self.config = request.world, message, config
+        self.key = request.headers.get("x-idempotency-key", "")
+
+
 def refuse(fail):
     """Trailers alone, as servers end calls that fail before a message."""
     headers = {"content-type": "application/grpc", "grpc-status": str(fail.status), "grpc-message": urllib.parse.quote(fail.words, safe=" !#$&'()*+,-./:;<=>?@[]^_`{|}~")}
@@ -169,7 +178,7 @@ def refuse(fail):
     return Response(200, b"", headers)
 
 
-@host(CPL, COMPUTE, ADVISOR, QUOTA, CALCULATOR)
+@host(CPL, COMPUTE, ADVISOR, QUOTA, CALCULATOR, VPC)
 def answer(request):
     config = request.world.cloud("nebius")
     if request.http != "2" or request.method != "POST" or not request.headers.get("content-type", "").startswith("application/grpc"):
@@ -185,7 +194,9 @@ def answer(request):
         handler = METHODS.get((request.host, method))
         if handler is None:
             raise Fail(12, f"unknown method {method}")
-        message = proto.encode(handler(proto.decode(proto.unframe(request.body)), config))
+        data = proto.unframe(request.body)
+        fields = proto.decode(data)
+        message = proto.encode(handler(fields, Call(request, data, config)) if (request.host, method) in WITH_WORLD else handler(fields, config))
     except Fail as fail:
         return refuse(fail)
     return Response(200, proto.frame(message), {"content-type": "application/grpc+proto"}, trailers={"grpc-status": "0", "grpc-message": ""})
