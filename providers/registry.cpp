@@ -4,6 +4,8 @@
 
 #include "providers/aws/cloud.hpp"
 #include "providers/azure/cloud.hpp"
+#include "providers/azure/notice.hpp"
+#include "providers/azure/provider.hpp"
 #include "providers/brev/cloud.hpp"
 #include "providers/coreweave/cloud.hpp"
 #include "providers/crusoe/cloud.hpp"
@@ -73,6 +75,7 @@ std::vector<CloudEntry> all_clouds() {
 NoticeMaker find_notice_maker(const std::string& provider) {
   // clang-format off
   static const std::map<std::string, NoticeMaker> makers = {
+      {"azure", azure::make_notice_source},
   };
   // clang-format on
   const auto found = makers.find(provider);
@@ -82,6 +85,7 @@ NoticeMaker find_notice_maker(const std::string& provider) {
 std::vector<ProviderEntry> all_providers() {
   // clang-format off
   return {
+      {"azure", make_cloud_provider<azure::make_provider>},
       {"lambda", make_cloud_provider<lambda::make_provider>},
       {"local", make_local},
   };

@@ -41,12 +41,12 @@ class Store:
 
     def tidy(self):
         """Takes out what is gone by now."""
-        gone = [key for key, group in self.groups.items() if group.get("gone_at", self.now() + 1) <= self.now()]
-        for key in gone:
+        now = self.now()
+        for key in [key for key, group in self.groups.items() if "gone_at" in group and group["gone_at"] <= now]:
             del self.groups[key]
             self.resources = {id: one for id, one in self.resources.items() if one["group"] != key}
         for id, one in list(self.resources.items()):
-            if one.get("gone_at", self.now() + 1) <= self.now():
+            if "gone_at" in one and one["gone_at"] <= now:
                 self.resources.pop(id, None)
                 for other in one.get("takes_along", []):
                     self.resources.pop(other, None)
