@@ -90,6 +90,7 @@ def put_vm(request, store, resource):
         machine = store.world.fleet.create("azure", fleet_id, region, zone, size, market, price, unit_ms=1000, tags=tags, keys=keys, user_data=user_data, user=user, on_power_off="stay")
         machine.address = resource["address"]["address"] if resource["address"] else machine.address
         resource["machine"] = machine
+        machine.extra["resource"] = resource
         add_disk(store, resource)
     if takes_nic:
         resource["takes_along"].append(nic["id"].lower())
@@ -348,9 +349,7 @@ def instance_metadata(request, machine):
         return Response(400, {"error": "Bad request. Required metadata header not specified"})
     if "api-version" not in request.query:
         return Response(400, {"error": "Bad request. api-version was not specified in the request", "newest-versions": ["2021-12-13"]})
-    vm = next((one for one in store_of(request.world).of_type(VM) if one.get("machine") is machine), None)
-    if vm is None:
-        return Response(404, {"error": "Not found"})
+    vm = machine.extra["resource"]
     compute = {"name": vm["name"], "vmId": vm["vm_id"], "location": machine.region, "zone": machine.zone, "vmSize": machine.type, "priority": "Spot" if machine.market == "spot" else "Regular",
                "evictionPolicy": "Delete" if machine.market == "spot" else "", "resourceId": vm["id"], "resourceGroupName": vm["id"].split("/")[4], "subscriptionId": SUBSCRIPTION, "osType": "Linux",
                "tagsList": [{"name": name, "value": value} for name, value in vm["tags"].items()]}
