@@ -16,6 +16,7 @@ Result<std::vector<Offer>> CatalogOffers::offers() {
   for (const OfferRow& row : rows) {
     const Offer& offer = row.listing.offer;
     const auto [at, fresh] = cheapest.emplace(std::pair{offer.key, offer.gpu}, offer);
+    if (fresh) { at->second.chance_percent = row.chance_percent; }
     if (!fresh && at->second.available && offer.available) { *at->second.available += *offer.available; }
   }
   std::vector<Offer> offers;

@@ -8,7 +8,9 @@
 namespace gpubroker {
 namespace {
 
-constexpr std::array<std::string_view, 3> kKinds = {"launched", "capacity", "preempted"};
+constexpr std::array<std::string_view, 4> kKinds = {"launched", "capacity", "preempted", "quota"};
+constexpr int kCertain = 100;
+constexpr double kQuotaWeight = 3;
 constexpr Millis kForgotten = kObservationHalfLife * 8;  // counts for less than half a percent
 
 }  // namespace
@@ -34,28 +36,54 @@ Status observe(CatalogDb& db, const Observation& observation, Instant now) {
   return transaction.commit();
 }
 
-Result<int> chance_percent(CatalogDb& db, const OfferKey& key, Instant now) {
+Result<Chances> Chances::load(CatalogDb& db, Instant now) {
   TRY(const StatementLoan query,
-      db.take("SELECT kind, at_ms FROM observation JOIN place ON place.id = place_id JOIN name ON name.id = "
-              "instance_type_id WHERE provider = ?1 AND region = ?2 AND (zone = ?3 OR zone = '' OR ?3 = '') "
-              "AND text = ?4 "
-              "AND market = ?5 AND at_ms >= ?6 AND at_ms <= ?7"));
-  query->bind(std::string_view(key.provider))
-      .bind(std::string_view(key.region))
-      .bind(std::string_view(key.zone));
-  query->bind(std::string_view(key.instance_type)).bind(static_cast<std::int64_t>(key.market));
+      db.take("SELECT provider, region, zone, text, market, kind, at_ms FROM observation JOIN place ON "
+              "place.id = "
+              "place_id JOIN name ON name.id = instance_type_id WHERE at_ms >= ?1 AND at_ms <= ?2"));
   query->bind((now - kForgotten).ms).bind(now.ms);
+  Chances chances;
+  while (true) {
+    TRY(const bool more, query->step());
+    if (!more) { return chances; }
+    const OfferKey key{.provider = query->text(0),
+                       .region = query->text(1),
+                       .instance_type = query->text(3),
+                       .market = static_cast<Market>(query->integer(4))};
+    const auto age = static_cast<double>(now.ms - query->integer(6));
+    const double weight = std::exp2(-age / static_cast<double>(kObservationHalfLife.count()));
+    Met met{.zone = query->text(2)};
+    switch (static_cast<ObservationKind>(query->integer(5))) {
+      case ObservationKind::launched:
+        met.good = weight;
+        break;
+      case ObservationKind::quota:
+        met.bad = kQuotaWeight * weight;
+        break;
+      case ObservationKind::capacity:
+      case ObservationKind::preempted:
+        met.bad = weight;
+        break;
+    }
+    chances.met_[key].push_back(std::move(met));
+  }
+}
+
+int Chances::percent(const OfferKey& key) const {
+  if (met_.empty()) { return kCertain; }
+  OfferKey anywhere = key;
+  anywhere.zone.clear();
+  const auto found = met_.find(anywhere);
+  if (found == met_.end()) { return kCertain; }
   // As if one launch had succeeded: nothing known is no doubt, one refusal is an even chance.
   double good = 1;
   double bad = 0;
-  while (true) {
-    TRY(const bool more, query->step());
-    if (!more) { break; }
-    const auto age = static_cast<double>(now.ms - query->integer(1));
-    const double weight = std::exp2(-age / static_cast<double>(kObservationHalfLife.count()));
-    (query->integer(0) == static_cast<std::int64_t>(ObservationKind::launched) ? good : bad) += weight;
+  for (const Met& met : found->second) {
+    if (!key.zone.empty() && !met.zone.empty() && met.zone != key.zone) { continue; }
+    good += met.good;
+    bad += met.bad;
   }
-  return static_cast<int>(std::lround(100 * good / (good + bad)));
+  return static_cast<int>(std::lround(kCertain * good / (good + bad)));
 }
 
 }  // namespace gpubroker

@@ -287,19 +287,8 @@ Status Reader::read_row(const Statement& statement, Instant now, OfferRow& to) {
   if (listing.availability.kind == AvailabilityKind::count) { offer.available = listing.availability.value; }
   if (!query->is_null(12)) { listing.window = Window{{query->integer(12)}, {query->integer(13)}}; }
   TRY([[maybe_unused]] const Ok signals, add_signals(row, query->integer(1), machine->instance_type_id));
-  if (!has_observations_) {
-    TRY(const bool has, has_rows("observation"));
-    has_observations_ = has;
-  }
-  if (*has_observations_) {
-    const auto known = chances_.find(offer.key);
-    if (known != chances_.end()) {
-      row.chance_percent = known->second;
-    } else {
-      TRY(row.chance_percent, chance_percent(*db_, offer.key, now));
-      chances_.emplace(offer.key, row.chance_percent);
-    }
-  }
+  if (!chances_) { TRY(chances_, Chances::load(*db_, now)); }
+  row.chance_percent = chances_->percent(offer.key);
   return Ok{};
 }
 

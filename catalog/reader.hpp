@@ -1,10 +1,12 @@
 #pragma once
 // Reads rows of the catalog as values: what a row refers to is read once and kept.
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "catalog/observations.hpp"
 #include "catalog/query.hpp"
 
 namespace gpubroker {
@@ -82,11 +84,10 @@ class Reader {
   std::vector<Fetched> fetched_ = {};  // by place: the source that was asked for last
   StatementLoan offer_ = {};
   std::map<std::pair<std::int64_t, std::int64_t>, Signals> signals_ = {};
-  std::map<OfferKey, int> chances_ = {};
+  std::optional<Chances> chances_ = {};  // loaded at the first row
   Signals none_ = {};
   bool has_all_signals_ = false;
   std::optional<bool> has_signals_ = {};
-  std::optional<bool> has_observations_ = {};
 };
 
 }  // namespace gpubroker

@@ -87,6 +87,14 @@ struct LogOptions {
 };
 Result<int> run_logs(const LogOptions& options, Context& context);
 
+struct SshOptionsCli {
+  std::string name;
+  int node = 0;
+  std::vector<std::string> command;  // empty: a shell
+};
+/// Becomes the system's ssh; returns only when that cannot be started.
+Result<int> run_ssh(const SshOptionsCli& options, Context& context);
+
 struct PreemptOptions {
   std::string name;
   std::string notice;  // empty: none

@@ -147,7 +147,6 @@ Result<CatalogDb*> Context::catalog() {
 }
 
 Result<CatalogDb*> Context::catalog_to_read() {
-  if (catalog_) { return catalog_.get(); }
   if (!catalog_to_read_) {
     TRY(catalog_to_read_, CatalogDb::open(home + "/catalog.db", OpenMode::read_only));
   }
@@ -158,9 +157,12 @@ Result<OfferSource*> Context::offers() {
   if (!offers_) {
     TRY(const auto all, providers());
     std::vector<Provider*> live;
-    BookingCatalog known{
-        .open = [this] { return catalog_to_read(); },
-        .refresh = [this](const std::vector<std::string>& names) { return refresh_clouds(names, *this); }};
+    BookingCatalog known{.open = [this] { return catalog_to_read(); },
+                         .refresh = [this](const std::vector<std::string>& names) -> Status {
+                           if (!refresh_later_) { return refresh_clouds(names, *this); }
+                           refresh_later_([this, names] { static_cast<void>(refresh_clouds(names, *this)); });
+                           return Ok{};
+                         }};
     for (const auto& [name, provider] : all) {
       live.push_back(provider);
       const bool has_feeds =

@@ -62,8 +62,10 @@ class Context {
   Result<Journal*> journal_or_empty();
   /// Where machines can be booked: this machine, and the clouds that a credential lies here for.
   Result<std::map<std::string, Provider*>> providers();
-  /// What can be booked there.
+  /// What can be booked there. Prices that are too old are asked for first, or, after refresh_aside, beside.
   Result<OfferSource*> offers();
+  /// From now on stale prices are used while new ones are fetched by `later`.
+  void refresh_aside(std::function<void(std::function<void()>)> later) { refresh_later_ = std::move(later); }
   SshChannel& ssh();
   KeyRing& keys();
   /// All clouds whose prices are asked.
@@ -82,6 +84,7 @@ class Context {
   std::unique_ptr<SshChannel> ssh_;
   std::vector<std::unique_ptr<Provider>> providers_;
   std::unique_ptr<BookingOffers> offers_;
+  std::function<void(std::function<void()>)> refresh_later_;
   std::vector<std::unique_ptr<Cloud>> clouds_;
   std::unique_ptr<Http> http_;
   std::unique_ptr<Http> patient_http_;

@@ -25,6 +25,7 @@ struct Everything {
   RequestOptions request;
   GcOptions gc;
   LogOptions logs;
+  SshOptionsCli ssh;
   ReportOptions report;
   CheckpointOptions checkpoint;
   InitOptions init;
@@ -410,6 +411,18 @@ void fill_report(CLI::App& app, Everything& all) {
   runs(app, all, run_report, options);
 }
 
+void fill_ssh(CLI::App& app, Everything& all) {
+  SshOptionsCli& options = all.ssh;
+  examples(app, "gpubroker ssh llama-7k2q\ngpubroker ssh llama-7k2q --node 3 -- nvidia-smi\n");
+  workload(app, options.name)->required();
+  app.add_option("--node,--rank", options.node, "which node (0)")
+      ->type_name("RANK")
+      ->check(CLI::NonNegativeNumber.description(""));
+  app.add_option("command", options.command, "run this there, as a shell's words; else a shell")
+      ->type_name("COMMAND");
+  runs(app, all, run_ssh, options);
+}
+
 void fill_status(CLI::App& app, Everything& all) {
   StatusOptions& options = all.status;
   examples(app, "gpubroker status\ngpubroker status llama-7k2q --attempts\n");
@@ -460,6 +473,7 @@ constexpr CommandRow kCommands[] = {
     {"refresh", "Ask the clouds what they sell", fill_refresh},
     {"rehearse", "Run a job here, interrupt it as spot clouds do, say what that loses", fill_rehearse},
     {"report", "What was spent", fill_report},
+    {"ssh", "Open a shell, or run a command, on a node", fill_ssh},
     {"start", "Go on after `stop`", fill_request},
     {"status", "Show workloads", fill_status},
     {"stop", "Save and give the machines back; `start` goes on", fill_request},

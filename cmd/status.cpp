@@ -40,16 +40,17 @@ Result<int> show_machines(const StatusOptions& options, Context& context) {
   TRY(Journal* const journal, context.journal_or_empty());
   TRY(const auto providers, context.providers());
   TRY(std::vector<FoundNode> found, discover(*journal, providers));
+  TRY(const std::vector<FoundLeftover> leftovers, discover_leftovers(*journal, providers, found));
   if (options.json) {
-    std::cout << machines_json(found) << '\n';
+    std::cout << machines_json(found, leftovers) << '\n';
     return 0;
   }
-  if (found.empty()) {
-    std::cerr << "no machines of ours at " << providers.size() << " provider(s)\n";
-    return 0;
-  }
+  if (found.empty()) { std::cerr << "no machines of ours at " << providers.size() << " provider(s)\n"; }
   constexpr std::size_t kStateColumn = 2;
-  show(machine_table(found, context.clock.now(), look_of(context)), context, kStateColumn);
+  if (!found.empty()) {
+    show(machine_table(found, context.clock.now(), look_of(context)), context, kStateColumn);
+  }
+  if (!leftovers.empty()) { show(leftover_table(leftovers), context, kStateColumn); }
   return 0;
 }
 

@@ -207,7 +207,18 @@ Table machine_table(const std::vector<FoundNode>& found, Instant now, Look look)
   return table;
 }
 
-std::string machines_json(const std::vector<FoundNode>& found) {
+Table leftover_table(const std::vector<FoundLeftover>& found) {
+  Table table({"LEFTOVER", "ID", "PROVIDER", "REGION", "GANG", "COSTS", "WANTED"});
+  for (const FoundLeftover& one : found) {
+    const Leftover& left = one.leftover;
+    table.add({left.kind, left.id, one.provider, left.region.empty() ? "-" : left.region,
+               left.token.value.empty() ? "shared" : left.token.value, left.costs ? "yes" : "no",
+               one.wanted ? "yes" : "no"});
+  }
+  return table;
+}
+
+std::string machines_json(const std::vector<FoundNode>& found, const std::vector<FoundLeftover>& leftovers) {
   Json machines = Json::array();
   for (const FoundNode& node : found) {
     const Tags& tags = node.view.tags;
@@ -223,7 +234,18 @@ std::string machines_json(const std::vector<FoundNode>& found) {
                         {"known", node.known},
                         {"wanted", node.wanted}});
   }
-  return dump_json({{"schema", 1}, {"machines", std::move(machines)}});
+  Json others = Json::array();
+  for (const FoundLeftover& one : leftovers) {
+    const Leftover& left = one.leftover;
+    others.push_back({{"kind", left.kind},
+                      {"id", left.id},
+                      {"provider", one.provider},
+                      {"region", left.region.empty() ? Json(nullptr) : Json(left.region)},
+                      {"gang", left.token.value.empty() ? Json(nullptr) : Json(left.token.value)},
+                      {"costs", left.costs},
+                      {"wanted", one.wanted}});
+  }
+  return dump_json({{"schema", 1}, {"machines", std::move(machines)}, {"leftovers", std::move(others)}});
 }
 
 }  // namespace gpubroker

@@ -20,6 +20,7 @@ Table workload_table(const std::vector<WorkloadRow>& rows, Instant now, Look loo
 std::string workload_text(const WorkloadState& state, Instant now, bool every_try, Look look);
 
 Table machine_table(const std::vector<FoundNode>& found, Instant now, Look look);
-std::string machines_json(const std::vector<FoundNode>& found);
+std::string machines_json(const std::vector<FoundNode>& found, const std::vector<FoundLeftover>& leftovers);
+Table leftover_table(const std::vector<FoundLeftover>& found);
 
 }  // namespace gpubroker

@@ -5,9 +5,11 @@
 #include <mutex>
 #include <thread>
 
+#include "catalog/observations.hpp"
 #include "cmd/commands.hpp"
 #include "cmd/kept_log.hpp"
 #include "cmd/pack.hpp"
+#include "cmd/ssh_config.hpp"
 #include "core/base/log.hpp"
 #include "core/base/text.hpp"
 #include "core/broker/broker.hpp"
@@ -93,6 +95,23 @@ SupervisorParts make_parts(Context& context, Journal& journal, OfferSource& offe
   parts.kept_output = [&context](const WorkloadId& id, int attempt, int rank) -> std::int64_t {
     return KeptLog(context.files, context.clock, log_path(context, id, attempt, rank)).position();
   };
+  // The catalog is one connection, and threads of the pool tell of outcomes side by side.
+  const auto catalog_lock = std::make_shared<std::mutex>();
+  parts.remember = [&context, catalog_lock](const SupervisorParts::Met& met) {
+    using enum ObservationKind;
+    ObservationKind kind = met.preempted ? preempted : launched;
+    if (met.refused && *met.refused != ErrorKind::capacity && *met.refused != ErrorKind::quota) { return; }
+    if (met.refused) { kind = *met.refused == ErrorKind::quota ? quota : capacity; }
+    const std::lock_guard<std::mutex> hold(*catalog_lock);
+    // Not the connection that offers are read with: that is another thread's.
+    const Result<std::unique_ptr<CatalogDb>> db =
+        CatalogDb::open(context.home + "/catalog.db", OpenMode::read_write);
+    const Status kept = db.ok() ? observe(*db.value(), {.kind = kind, .key = met.key, .at = met.at}, met.at)
+                                : Status(db.error());
+    if (!kept.ok()) {
+      log_event(LogLevel::warn, "catalog.observe_failed", {{"message", kept.error().message}});
+    }
+  };
   return parts;
 }
 
@@ -130,6 +149,9 @@ class Housekeeper {
   explicit Housekeeper(Context& context) : context_(context) {}
 
   void look(Journal& journal, const std::map<WorkloadId, WorkloadState>& live) {
+    if (const Status written = write_ssh_config(live, context_); !written.ok()) {
+      log_event(LogLevel::warn, "supervise.ssh_config", {{"message", written.error().message}});
+    }
     for (auto known = archives_.begin(); known != archives_.end();) {
       if (live.count(known->first) != 0) {
         ++known;
@@ -138,6 +160,7 @@ class Housekeeper {
       const Result<WorkloadState> state = load_state(journal, known->first.value);
       if (state.ok() && is_final(state.value().phase)) {
         forget_files(known->second, known->first.value, context_);
+        static_cast<void>(context_.keys().forget(known->first));  // its machines are gone
       }
       known = archives_.erase(known);
     }
@@ -207,6 +230,7 @@ Result<int> run_supervise(const SuperviseOptions& options, Context& context) {
   TRY(Journal* const journal, context.journal());
   ThreadPool pool(16);
   TRY(const auto providers, context.providers());
+  context.refresh_aside([&pool](std::function<void()> task) { pool.add(std::move(task)); });
   TRY(OfferSource* const offers, context.offers());
   while (true) {
     SupervisorParts parts = make_parts(context, *journal, *offers, pool);

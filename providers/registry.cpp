@@ -3,6 +3,8 @@
 #include <map>
 
 #include "providers/aws/cloud.hpp"
+#include "providers/aws/notice.hpp"
+#include "providers/aws/provider.hpp"
 #include "providers/azure/cloud.hpp"
 #include "providers/azure/notice.hpp"
 #include "providers/azure/provider.hpp"
@@ -12,6 +14,8 @@
 #include "providers/digitalocean/cloud.hpp"
 #include "providers/fluidstack/cloud.hpp"
 #include "providers/gcp/cloud.hpp"
+#include "providers/gcp/notice.hpp"
+#include "providers/gcp/provider.hpp"
 #include "providers/hyperstack/cloud.hpp"
 #include "providers/lambda/cloud.hpp"
 #include "providers/lambda/provider.hpp"
@@ -19,6 +23,7 @@
 #include "providers/nebius/cloud.hpp"
 #include "providers/oci/cloud.hpp"
 #include "providers/runpod/cloud.hpp"
+#include "providers/runpod/provider.hpp"
 #include "providers/sfcompute/cloud.hpp"
 #include "providers/shadeform/cloud.hpp"
 #include "providers/together/cloud.hpp"
@@ -75,7 +80,9 @@ std::vector<CloudEntry> all_clouds() {
 NoticeMaker find_notice_maker(const std::string& provider) {
   // clang-format off
   static const std::map<std::string, NoticeMaker> makers = {
+      {"aws", aws::make_notice_source},
       {"azure", azure::make_notice_source},
+      {"gcp", gcp::make_notice_source},
   };
   // clang-format on
   const auto found = makers.find(provider);
@@ -85,9 +92,12 @@ NoticeMaker find_notice_maker(const std::string& provider) {
 std::vector<ProviderEntry> all_providers() {
   // clang-format off
   return {
+      {"aws", make_cloud_provider<aws::make_provider>},
       {"azure", make_cloud_provider<azure::make_provider>},
+      {"gcp", make_cloud_provider<gcp::make_provider>},
       {"lambda", make_cloud_provider<lambda::make_provider>},
       {"local", make_local},
+      {"runpod", make_cloud_provider<runpod::make_provider>},
   };
   // clang-format on
 }

@@ -41,6 +41,7 @@ struct Offer {
   BillingRule billing = {};           // how the cloud rounds time
   Instant learnt_at = {};             // when this was learnt
   std::string source = {};            // and from where: "local scenario", "aws spot price history"
+  int chance_percent = 100;           // that a launch finds it, by what launches from here met lately
   bool operator==(const Offer&) const = default;
 };
 

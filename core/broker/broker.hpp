@@ -61,6 +61,17 @@ struct FoundNode {
 };
 Result<std::vector<FoundNode>> discover(Journal& journal, const std::map<std::string, Provider*>& providers);
 
+/// What is ours at the clouds besides machines, with why it is there.
+struct FoundLeftover {
+  std::string provider = {};
+  Leftover leftover = {};
+  bool wanted = false;  // of a gang that lives or is being booked, or shared while machines of ours are there
+};
+/// `machines`: what discover() found.
+Result<std::vector<FoundLeftover>> discover_leftovers(Journal& journal,
+                                                      const std::map<std::string, Provider*>& providers,
+                                                      const std::vector<FoundNode>& machines);
+
 /// What the supervisor is made of. Everything is borrowed.
 struct SupervisorParts {
   Journal& journal;
@@ -87,6 +98,15 @@ struct SupervisorParts {
   std::function<void(const WorkloadId&, int attempt, int rank, const OutputPiece&)> keep_output = {};
   /// How many bytes of that output were taken or lost so far.
   std::function<std::int64_t(const WorkloadId&, int attempt, int rank)> kept_output = {};
+  /// Told what became of each booking, once: for the launches that come after. `refused` is empty when there
+  /// was a gang; `preempted` when it was taken. May be empty.
+  struct Met {
+    OfferKey key = {};
+    std::optional<ErrorKind> refused = {};
+    bool preempted = false;
+    Instant at = {};
+  };
+  std::function<void(const Met&)> remember = {};
   Limits limits = {};
 };
 

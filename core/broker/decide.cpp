@@ -202,13 +202,14 @@ class Planner {
     if (!world_.offers_known || (state_.wait_until && now_ < *state_.wait_until) || pause_if_fruitless()) {
       return;
     }
-    const std::vector<Judged> judged = rank_offers(offers_, need_of(state_), state_.refusals, now_);
-    if (!judged.empty() && judged.front().why.empty()) {
-      open_attempt(judged.front().offer, /*migration=*/false);
-      step(Phase::provisioning, "booking " + format_offer_key(judged.front().offer.key));
+    const Candidates candidates =
+        find_candidates(offers_, need_of(state_), state_.refusals, now_, /*most=*/1);
+    if (candidates.count > 0) {
+      open_attempt(*candidates.best.front(), /*migration=*/false);
+      step(Phase::provisioning, "booking " + format_offer_key(candidates.best.front()->key));
       return;
     }
-    wait_for_capacity(judged);
+    wait_for_capacity(candidates.of);
   }
 
   /// Gangs that were lost one after the other without a step forward: the next one waits, and in the end none
@@ -233,15 +234,14 @@ class Planner {
   }
 
   /// Nothing to be had: the first gang is looked for as long as the user said, a lost one until it is found.
-  void wait_for_capacity(const std::vector<Judged>& judged) {
+  void wait_for_capacity(std::size_t looked_at) {
     const bool had_gang = std::any_of(state_.attempts.begin(), state_.attempts.end(),
                                       [](const Attempt& a) { return a.ready_at.has_value(); });
     const bool patient = had_gang || state_.options.retry_until_up ||
                          (state_.options.wait && now_ < state_.created_at + *state_.options.wait);
     const auto last = std::max_element(state_.refusals.begin(), state_.refusals.end(),
                                        [](const Refusal& a, const Refusal& b) { return a.at < b.at; });
-    std::string reason =
-        "no capacity within the limits: " + std::to_string(judged.size()) + " offers looked at";
+    std::string reason = "no capacity within the limits: " + std::to_string(looked_at) + " offers looked at";
     if (last != state_.refusals.end()) {
       reason += "; last refusal: " + format_offer_key(last->key) + ": " + last->message;
     }

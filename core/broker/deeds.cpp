@@ -68,7 +68,8 @@ Result<DeedResult> settle(const Action& action, const DeedContext& context, Prov
   const Instant billed_end = from + billed_length(action.billing, end - from);
   std::vector<PricePoint> prices = {{from, node.price.value_or(action.booked_price)}};
   if (PriceSource* const source = provider.prices(); source != nullptr && !node.price) {
-    TRY(prices, source->price_history(node.offer, from, billed_end));
+    TRY(std::vector<PricePoint> moved, source->price_history(node.offer, from, billed_end));
+    if (!moved.empty()) { prices = std::move(moved); }
   }
   TRY(const std::vector<ChargePeriod> periods, charge_life(from, end, action.billing, prices));
   DeedResult result;

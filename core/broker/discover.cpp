@@ -1,4 +1,7 @@
+#include <set>
+
 #include "core/broker/broker.hpp"
+#include "core/ports/machine_tags.hpp"
 
 namespace gpubroker {
 
@@ -18,6 +21,40 @@ Result<std::vector<FoundNode>> discover(Journal& journal, const std::map<std::st
         }
       }
       found.push_back(std::move(node));
+    }
+  }
+  return found;
+}
+
+Result<std::vector<FoundLeftover>> discover_leftovers(Journal& journal,
+                                                      const std::map<std::string, Provider*>& providers,
+                                                      const std::vector<FoundNode>& machines) {
+  // By token or by the gang's name: a cloud may keep either.
+  std::set<std::string> live;
+  std::set<std::string> busy_providers;
+  const auto keep = [&](const std::string& provider, const Token& token) {
+    live.insert(token.value);
+    live.insert(gang_name(token));
+    busy_providers.insert(provider);
+  };
+  for (const FoundNode& machine : machines) { keep(machine.provider, machine.view.token); }
+  TRY(const auto states, load_all(journal, /*only_live=*/true));
+  for (const auto& [id, state] : states) {
+    for (const Attempt& attempt : state.attempts) {
+      if (needs_release(attempt)) { keep(attempt.offer.key.provider, attempt.token); }
+    }
+  }
+  std::vector<FoundLeftover> found;
+  for (const auto& [name, provider] : providers) {
+    Attachments* const attachments = provider->attachments();
+    if (attachments == nullptr) { continue; }
+    TRY(const std::vector<Leftover> leftovers, attachments->leftovers());
+    for (const Leftover& leftover : leftovers) {
+      const bool is_shared = leftover.token.value.empty();
+      found.push_back(
+          {.provider = name,
+           .leftover = leftover,
+           .wanted = is_shared ? busy_providers.count(name) != 0 : live.count(leftover.token.value) != 0});
     }
   }
   return found;

@@ -19,6 +19,11 @@ NodeView dated(NodeView view, const NodeView* known, Instant seen_at) {
     if (!view.billed_from && view.state == NodeState::running) { view.billed_from = seen_at; }
   }
   if (view.state == NodeState::ended && !view.ended_at) { view.ended_at = seen_at; }
+  // Of a machine that is gone its cloud may know no more than the name.
+  if (view.state == NodeState::ended && view.offer.instance_type.empty() && known != nullptr) {
+    view.offer = known->offer;
+    view.tags = known->tags;
+  }
   return view;
 }
 

@@ -240,8 +240,41 @@ struct Supervisor::Impl {
     return !batch.rows.empty();
   }
 
+  /// What this turn has shown of offers, kept for later launches.
+  void remember(const Turn& turn) const {
+    if (!parts.remember) { return; }
+    const WorkloadState& state = state_of(turn);
+    const auto offer_of = [&](int number) -> const OfferKey* {
+      for (const Attempt& attempt : state.attempts) {
+        if (attempt.number == number) { return &attempt.offer.key; }
+      }
+      return nullptr;
+    };
+    for (const Record& record : turn.records) {
+      SupervisorParts::Met met{.at = record.at};
+      const OfferKey* key = nullptr;
+      if (const auto* const outcome = std::get_if<OutcomeRecord>(&record.body)) {
+        if (outcome->action != "create") { continue; }
+        if (outcome->error && !outcome->is_final) { continue; }
+        if (outcome->error) { met.refused = outcome->error->kind; }
+        key = offer_of(outcome->attempt);
+      } else if (const auto* const attempt = std::get_if<AttemptRecord>(&record.body)) {
+        met.preempted = attempt->what == AttemptRecord::What::over && attempt->why == AttemptEnd::preempted;
+        if (!met.preempted) { continue; }
+        key = offer_of(attempt->attempt);
+      }
+      if (key == nullptr) { continue; }
+      const auto provider = parts.providers.find(key->provider);
+      // This machine's own stock is no news for anybody.
+      if (provider == parts.providers.end() || provider->second->shares_machine()) { continue; }
+      met.key = *key;
+      parts.run_later([with = shared, met] { with->remember(met); });
+    }
+  }
+
   void take_in(Turn& turn, Instant now) {
     dirty.erase(turn.id);
+    remember(turn);
     const WorkloadState& state = state_of(turn);
     for (const Action& action : turn.actions) { launch(action, state); }
     if (!state.is_live()) {
@@ -520,7 +553,11 @@ struct Supervisor::Impl {
 
   void observe(Instant now) {
     look_at_agents(now);
-    if (wanted_offers > 0) { ask_offers(now); }
+    if (wanted_offers > 0) {
+      ask_offers(now);
+    } else {
+      world.offers_known = false;  // whoever looks next looks at what is on sale then
+    }
     for (const auto& [name, provider] : parts.providers) {
       list_soon(name, *provider, now, wanted_providers[name] > 0);
     }

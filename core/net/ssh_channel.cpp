@@ -120,8 +120,12 @@ std::string script_of(const NodeAddress& node, const Command& command) {
 
 }  // namespace
 
+std::string SshChannel::known_hosts(const NodeAddress& node) const {
+  return options_.folder + "/" + short_name(node) + ".keys";
+}
+
 Result<std::vector<std::string>> SshChannel::login(const NodeAddress& node) {
-  const std::string known = options_.folder + "/" + short_name(node) + ".keys";
+  const std::string known = known_hosts(node);
   if (!node.host_key.empty()) {
     TRY([[maybe_unused]] const Ok pinned,
         files_.write_atomic(known, node.id.value + " " + node.host_key + "\n", 0600, /*durable=*/false));
@@ -262,7 +266,7 @@ void SshChannel::forget(const NodeAddress& node) {
     static_cast<void>(
         processes_.run(command, std::chrono::seconds{5}));  // no connection is left: all the better
   }
-  static_cast<void>(files_.remove_all(options_.folder + "/" + short_name(node) + ".keys"));
+  static_cast<void>(files_.remove_all(known_hosts(node)));
   const std::lock_guard<std::mutex> hold(mutex_);
   with_binary_.erase(node.id.value);
 }

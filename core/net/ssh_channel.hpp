@@ -39,6 +39,9 @@ class SshChannel final : public NodeChannel {
 
   /// The command line that logs in there: for `gpubroker ssh` and for a person's ssh config.
   Result<std::vector<std::string>> login(const NodeAddress& node);
+  /// The file that the node's host key is pinned in.
+  [[nodiscard]] std::string known_hosts(const NodeAddress& node) const;
+  [[nodiscard]] const std::string& folder() const { return options_.folder; }
   /// Ends the connection and forgets the pinned key: the machine is gone, its address may be another's soon.
   void forget(const NodeAddress& node);
 

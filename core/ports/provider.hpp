@@ -65,7 +65,7 @@ class PriceSource {
   /// Everything on sale in every region that the catalog's feeds do not tell.
   virtual Result<std::vector<Offer>> offers() = 0;
   /// The prices of one offer that were in force between `from` and `to`: the first point is at or before
-  /// `from`.
+  /// `from`. None: it does not move under a running machine, and the price that it was booked at holds.
   virtual Result<std::vector<PricePoint>> price_history(const OfferKey& key, Instant from, Instant to) = 0;
 };
 

@@ -9,7 +9,7 @@
 namespace gpubroker::aws {
 namespace {
 
-// Source: "Error codes for the Amazon EC2 API", read 2026-11, as far as reading calls meet them.
+// Source: "Error codes for the Amazon EC2 API", read 2026-11, as far as our calls meet them.
 constexpr std::array kCodes = {
     CodeRow{"RequestLimitExceeded", ErrorKind::throttled, ErrorScope::region},
     CodeRow{"EC2ThrottledException", ErrorKind::throttled, ErrorScope::region},
@@ -44,6 +44,40 @@ constexpr std::array kCodes = {
     CodeRow{"IDPRejectedClaim", ErrorKind::auth, ErrorScope::account},
     CodeRow{"DryRunOperation", ErrorKind::conflict, ErrorScope::request},
     CodeRow{"MaxConfigLimitExceeded", ErrorKind::quota, ErrorScope::account},
+    // Of machines. EC2 sends the first of these with status 500.
+    CodeRow{"InsufficientInstanceCapacity", ErrorKind::capacity, ErrorScope::zone},
+    CodeRow{"InsufficientCapacity", ErrorKind::capacity, ErrorScope::zone},
+    CodeRow{"UnfulfillableCapacity", ErrorKind::capacity, ErrorScope::zone},
+    CodeRow{"InsufficientHostCapacity", ErrorKind::capacity, ErrorScope::zone},
+    CodeRow{"InsufficientReservedInstanceCapacity", ErrorKind::capacity, ErrorScope::zone},
+    CodeRow{"ReservationCapacityExceeded", ErrorKind::capacity, ErrorScope::offer},
+    CodeRow{"Unsupported", ErrorKind::capacity, ErrorScope::zone},  // the type is not sold there
+    CodeRow{"InsufficientFreeAddressesInSubnet", ErrorKind::capacity, ErrorScope::zone},
+    CodeRow{"SpotMaxPriceTooLow", ErrorKind::capacity, ErrorScope::offer},
+    CodeRow{"VcpuLimitExceeded", ErrorKind::quota, ErrorScope::region},
+    CodeRow{"InstanceLimitExceeded", ErrorKind::quota, ErrorScope::region},
+    CodeRow{"MaxSpotInstanceCountExceeded", ErrorKind::quota, ErrorScope::region},
+    CodeRow{"PendingVerification", ErrorKind::quota, ErrorScope::region},
+    CodeRow{"VolumeLimitExceeded", ErrorKind::quota, ErrorScope::region},
+    CodeRow{"MaxIOPSLimitExceeded", ErrorKind::quota, ErrorScope::region},
+    CodeRow{"AddressLimitExceeded", ErrorKind::quota, ErrorScope::region},
+    CodeRow{"SecurityGroupLimitExceeded", ErrorKind::quota, ErrorScope::region},
+    CodeRow{"SecurityGroupsPerVpcLimitExceeded", ErrorKind::quota, ErrorScope::region},
+    CodeRow{"AuthFailure.ServiceLinkedRoleCreationNotPermitted", ErrorKind::auth, ErrorScope::account},
+    CodeRow{"IdempotentParameterMismatch", ErrorKind::conflict, ErrorScope::request},
+    CodeRow{"IncorrectInstanceState", ErrorKind::conflict, ErrorScope::request},
+    CodeRow{"IncorrectState", ErrorKind::conflict, ErrorScope::request},
+    CodeRow{"Resource.AlreadyAssociated", ErrorKind::conflict, ErrorScope::request},
+    CodeRow{"DependencyViolation", ErrorKind::conflict, ErrorScope::request},
+    CodeRow{"InvalidPlacementGroup.InUse", ErrorKind::conflict, ErrorScope::request},
+    CodeRow{"InvalidIPAddress.InUse", ErrorKind::conflict, ErrorScope::request},
+    CodeRow{"InvalidInstanceID.NotFound", ErrorKind::not_found, ErrorScope::request},
+    CodeRow{"InvalidInstanceID.Malformed", ErrorKind::not_found, ErrorScope::request},
+    CodeRow{"InvalidGroup.NotFound", ErrorKind::not_found, ErrorScope::request},
+    CodeRow{"InvalidPlacementGroup.Unknown", ErrorKind::not_found, ErrorScope::request},
+    CodeRow{"InvalidAllocationID.NotFound", ErrorKind::not_found, ErrorScope::request},
+    CodeRow{"InvalidAssociationID.NotFound", ErrorKind::not_found, ErrorScope::request},
+    CodeRow{"InvalidNetworkInterfaceID.NotFound", ErrorKind::not_found, ErrorScope::request},
 };
 
 template <std::size_t count>

@@ -80,9 +80,26 @@ Result<HttpResponse> Session::send_signed(const HttpRequest& request, const SigV
 
 Result<HttpResponse> Session::call(const std::string& service, const std::string& region,
                                    const QueryPairs& form) {
-  const HttpRequest request = encode_form(endpoint_of(settings_, processes_, service, region), form);
-  const SigV4Scope scope{.region = region, .service = service};
-  const std::string name = region + " " + action_of(form);
+  return call_endpoint(encode_form(endpoint_of(settings_, processes_, service, region), form),
+                       {.region = region, .service = service}, region + " " + action_of(form));
+}
+
+Result<HttpResponse> Session::act(const std::string& region, const QueryPairs& form) {
+  HttpRequest request = encode_form(endpoint_of(settings_, processes_, "ec2", region), form);
+  request.repeatable = false;
+  Result<HttpResponse> answer =
+      call_endpoint(request, {.region = region, .service = "ec2"}, region + " " + action_of(form));
+  if (answer.ok() || answer.error().kind != ErrorKind::network || answer.error().code.empty()) {
+    return answer;
+  }
+  // InternalError and the like: a server that failed half-way may have done it.
+  Error error = answer.error();
+  error.maybe_applied = true;
+  return error;
+}
+
+Result<HttpResponse> Session::call_endpoint(const HttpRequest& request, const SigV4Scope& scope,
+                                            const std::string& name) {
   bool renewed = false;
   bool clock_set = false;
   while (true) {

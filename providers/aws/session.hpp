@@ -21,6 +21,10 @@ class Session {
   /// A signed call of "ec2" or "sts". A status of 400 and above is an error here, told in the cloud's words.
   Result<HttpResponse> call(const std::string& service, const std::string& region, const QueryPairs& form);
 
+  /// A signed call of EC2 that does something: never repeated in here. The error has maybe_applied when it
+  /// may have been done all the same.
+  Result<HttpResponse> act(const std::string& region, const QueryPairs& form);
+
   /// All pages: `read` takes a body and gives the next page's token, empty at the end.
   Status call_pages(const std::string& region, const QueryPairs& form,
                     const std::function<Result<std::string>(const std::string& body)>& read);
@@ -34,6 +38,8 @@ class Session {
   [[nodiscard]] const std::string& found_in() const { return found_in_; }
 
  private:
+  Result<HttpResponse> call_endpoint(const HttpRequest& request, const SigV4Scope& scope,
+                                     const std::string& name);
   Result<HttpResponse> send_signed(const HttpRequest& request, const SigV4Scope& scope);
   bool learn_clock(const HttpResponse& answer);
   Status renew();

@@ -76,6 +76,22 @@ Settings load_settings(Files& files, Processes& processes) {
   return settings;
 }
 
+bool has_credentials(Files& files, Processes& processes) {
+  for (const char* const variable :
+       {"AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI"}) {
+    if (!processes.env(variable).value_or("").empty()) { return true; }
+  }
+  const Settings settings = load_settings(files, processes);
+  for (const char* const key : {"aws_access_key_id", "role_arn", "sso_session", "sso_start_url",
+                                "credential_process", "web_identity_token_file"}) {
+    const bool is_there =
+        !settings.value(settings.profile, key).empty() || !settings.secret(settings.profile, key).empty();
+    if (is_there) { return true; }
+  }
+  return false;
+}
+
 std::string region_setting(const Settings& settings, Processes& processes) {
   for (const char* const variable : {"AWS_REGION", "AWS_DEFAULT_REGION"}) {
     std::string region = processes.env(variable).value_or("");

@@ -30,6 +30,10 @@ struct Settings {
 /// Never fails: what cannot be read is as if it were not there, with a warning.
 Settings load_settings(Files& files, Processes& processes);
 
+/// Whether something lies here that AWS's tools would log in with: keys, a role, SSO. Nobody is asked, so
+/// that an instance's own role does not show.
+bool has_credentials(Files& files, Processes& processes);
+
 /// $AWS_REGION, $AWS_DEFAULT_REGION, the profile's. Empty: none says.
 std::string region_setting(const Settings& settings, Processes& processes);
 

@@ -5,15 +5,10 @@
 #include "core/wire/answer_json.hpp"
 #include "providers/gcp/codec.hpp"
 #include "providers/gcp/facts.hpp"
+#include "providers/gcp/scopes.hpp"
 
 namespace gpubroker::gcp {
 namespace {
-
-/// The last part of a link: "https://…/regions/us-central1" and "zones/us-central1-a".
-std::string name_in(const std::string& link) {
-  const std::size_t slash = link.rfind('/');
-  return slash == std::string::npos ? link : link.substr(slash + 1);
-}
 
 bool is_gone(const AnswerValue& item) {
   const auto deprecated = item.find("deprecated");

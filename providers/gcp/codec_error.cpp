@@ -4,6 +4,7 @@
 #include "core/wire/cloud_answer.hpp"
 #include "core/wire/json.hpp"
 #include "providers/gcp/codec.hpp"
+#include "providers/gcp/scopes.hpp"
 
 namespace gpubroker::gcp {
 namespace {
@@ -35,6 +36,8 @@ constexpr std::array kCodes = {
     CodeRow{"notFound", ErrorKind::not_found, ErrorScope::request},
     CodeRow{"NOT_FOUND", ErrorKind::not_found, ErrorScope::request},
     CodeRow{"alreadyExists", ErrorKind::conflict, ErrorScope::request},
+    CodeRow{"resourceInUseByAnotherResource", ErrorKind::conflict, ErrorScope::request},
+    CodeRow{"resourceNotReady", ErrorKind::conflict, ErrorScope::request},
 };
 
 struct Told {
@@ -65,6 +68,7 @@ std::string hint_for(const Told& told) {
   if (told.message.find("quota project") != std::string::npos) {
     return "gcloud auth application-default set-quota-project PROJECT";
   }
+  if (told.code == "quotaExceeded") { return kQuotaHint; }
   if (told.code == "invalid_grant") { return "gcloud auth application-default login, or a new key"; }
   return {};
 }
@@ -78,8 +82,18 @@ Error parse_error(const HttpResponse& answer, const std::string& what, Instant n
       visit_answer(answer.body, "gcp", [&](const AnswerValue& root) { told = read_error(root); }));
   Error error = error_from_answer(answer, "gcp " + what, told.code, told.message, now);
   error.hint = hint_for(told);
-  if (answer.status >= 500) { return error; }
+  // A server that fails may say anything; only a lack of machines comes as a 503 in earnest.
+  if (answer.status >= 500 && told.code != "insufficientCapacity") { return error; }
   judge_by_code(error, told.code, kCodes);
+  // A type has a price in regions where no zone sells it: "Machine type with name 'a3-edgegpu-8g' does not
+  // exist in zone 'us-central1-a'" comes as `invalid`, and is a matter of the place.
+  if (error.kind == ErrorKind::invalid && told.message.find("does not exist in zone") != std::string::npos) {
+    error.kind = ErrorKind::not_found;
+    error.scope = ErrorScope::offer;
+  }
+  if (error.kind == ErrorKind::quota && told.message.find("GPUS_ALL_REGIONS") != std::string::npos) {
+    error.scope = ErrorScope::account;  // one quota for all regions together
+  }
   return error;
 }
 

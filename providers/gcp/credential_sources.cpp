@@ -64,27 +64,28 @@ Result<Secret> subject_token(const CredentialsRequest& request, const Adc& exter
   return read_subject_token(answer.body, source);
 }
 
-Result<Token> impersonate(const CredentialsRequest& request, const Adc& target, const Token& source) {
+Result<AccessToken> impersonate(const CredentialsRequest& request, const Adc& target,
+                                const AccessToken& source) {
   TRY(const HttpResponse answer,
       ask(request, encode_impersonation(target, source.value), "generateAccessToken"));
   return parse_generated_token(answer.body);
 }
 
-Result<Token> service_account_token(const CredentialsRequest& request, const Adc& account) {
+Result<AccessToken> service_account_token(const CredentialsRequest& request, const Adc& account) {
   TRY(const HttpRequest grant, encode_jwt_grant(account, request.clock.now()));
   TRY(const HttpResponse answer, ask(request, grant, "token of " + account.identity));
   return parse_token(answer.body, request.clock.now());
 }
 
-Result<Token> user_token(const CredentialsRequest& request, const Adc& user) {
+Result<AccessToken> user_token(const CredentialsRequest& request, const Adc& user) {
   TRY(const HttpResponse answer, ask(request, encode_refresh(user), "token of a user"));
   return parse_token(answer.body, request.clock.now());
 }
 
-Result<Token> external_token(const CredentialsRequest& request, const Adc& external) {
+Result<AccessToken> external_token(const CredentialsRequest& request, const Adc& external) {
   TRY(const Secret subject, subject_token(request, external));
   TRY(const HttpResponse answer, ask(request, encode_exchange(external, subject), "token exchange"));
-  TRY(Token token, parse_token(answer.body, request.clock.now()));
+  TRY(AccessToken token, parse_token(answer.body, request.clock.now()));
   if (external.impersonation_url.empty()) { return token; }
   return impersonate(request, external, token);
 }
@@ -137,7 +138,7 @@ bool may_be_logged_in(const CredentialsRequest& request) {
 
 }  // namespace
 
-Result<Token> fetch_token(const CredentialsRequest& request, const Adc& adc) {
+Result<AccessToken> fetch_token(const CredentialsRequest& request, const Adc& adc) {
   switch (adc.kind) {
     case CredentialKind::service_account:
       return service_account_token(request, adc);
@@ -148,7 +149,7 @@ Result<Token> fetch_token(const CredentialsRequest& request, const Adc& adc) {
     case CredentialKind::impersonated:
       break;
   }
-  TRY(const Token source, fetch_token(request, adc.source.front()));
+  TRY(const AccessToken source, fetch_token(request, adc.source.front()));
   return impersonate(request, adc, source);
 }
 
@@ -160,7 +161,7 @@ Result<std::optional<Access>> metadata_access(const CredentialsRequest& request)
   TRY(const HttpResponse answer, ask_metadata(request, account + "/token?scopes=" + url_encode(kScope)));
   if (answer.status == 404) { return std::optional<Access>(); }  // a machine without a service account
   if (answer.status >= 400) { return parse_error(answer, "metadata server", request.clock.now()); }
-  TRY(Token token, parse_token(answer.body, request.clock.now()));
+  TRY(AccessToken token, parse_token(answer.body, request.clock.now()));
   return std::optional(Access{.token = std::move(token),
                               .found_in = "the machine's service account",
                               .identity = metadata_text(request, account + "/email"),

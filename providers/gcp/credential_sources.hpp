@@ -7,7 +7,7 @@
 namespace gpubroker::gcp {
 
 /// By the flow of the credential's kind.
-Result<Token> fetch_token(const CredentialsRequest& request, const Adc& adc);
+Result<AccessToken> fetch_token(const CredentialsRequest& request, const Adc& adc);
 
 // Nothing: we are on no machine of Google's, or it has no service account; gcloud is not there or not logged
 // in.

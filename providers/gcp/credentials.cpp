@@ -11,7 +11,7 @@ std::string env(const CredentialsRequest& request, const char* name) {
 }
 
 Result<Access> access_by(const CredentialsRequest& request, const Adc& adc, const std::string& found_in) {
-  TRY(Token token, fetch_token(request, adc));
+  TRY(AccessToken token, fetch_token(request, adc));
   return Access{.token = std::move(token),
                 .found_in = found_in,
                 .identity = adc.identity,
@@ -49,6 +49,16 @@ std::optional<Adc> github(const CredentialsRequest& request) {
 }
 
 }  // namespace
+
+bool has_credentials(const Settings& settings, Files& files, Processes& processes) {
+  if (!settings.named_file.empty()) { return true; }
+  const auto is_set = [&](const char* name) { return !processes.env(name).value_or("").empty(); };
+  if (is_set("GPUBROKER_GCP_WORKLOAD_IDENTITY_PROVIDER") && is_set("ACTIONS_ID_TOKEN_REQUEST_URL")) {
+    return true;
+  }
+  return files.stat(settings.default_file).ok() ||
+         files.stat(settings.config_folder + "/credentials.db").ok();  // gcloud's own login
+}
 
 Result<Access> find_access(const CredentialsRequest& request) {
   if (!request.settings.named_file.empty()) { return named_file_access(request); }

@@ -22,7 +22,7 @@ struct CredentialsRequest {
 };
 
 struct Access {
-  Token token = {};
+  AccessToken token = {};
   std::string found_in = {};
   std::string identity = {};  // empty: nobody has told yet
   std::string project = {};   // of the credential; empty: it has none
@@ -31,5 +31,8 @@ struct Access {
 
 /// A fresh token. `auth` with code "no_credentials" when there is nothing to get one with.
 Result<Access> find_access(const CredentialsRequest& request);
+
+/// Whether a credential lies here. Nobody is asked, so a machine of Google's own is not known for one.
+bool has_credentials(const Settings& settings, Files& files, Processes& processes);
 
 }  // namespace gpubroker::gcp

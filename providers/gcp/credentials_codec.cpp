@@ -175,18 +175,18 @@ HttpRequest encode_token_info(const Secret& token) {
   return post_form(kTokenInfoUrl, {{"access_token", token.reveal()}});
 }
 
-Result<Token> parse_token(std::string_view body, Instant now) {
-  return read_answer(body, "gcp token", [&](const AnswerValue& root) -> Result<Token> {
+Result<AccessToken> parse_token(std::string_view body, Instant now) {
+  return read_answer(body, "gcp token", [&](const AnswerValue& root) -> Result<AccessToken> {
     const auto seconds = root.whole_or<std::int32_t>("expires_in", kLongest);
-    return Token{.value = Secret(root.at("access_token").text()),
-                 .expires = now + Millis{seconds * std::int64_t{1'000}}};
+    return AccessToken{.value = Secret(root.at("access_token").text()),
+                       .expires = now + Millis{seconds * std::int64_t{1'000}}};
   });
 }
 
-Result<Token> parse_generated_token(std::string_view body) {
-  return read_answer(body, "gcp generateAccessToken", [](const AnswerValue& root) -> Result<Token> {
+Result<AccessToken> parse_generated_token(std::string_view body) {
+  return read_answer(body, "gcp generateAccessToken", [](const AnswerValue& root) -> Result<AccessToken> {
     TRY(const Instant expires, parse_utc(root.at("expireTime").text()));
-    return Token{.value = Secret(root.at("accessToken").text()), .expires = expires};
+    return AccessToken{.value = Secret(root.at("accessToken").text()), .expires = expires};
   });
 }
 

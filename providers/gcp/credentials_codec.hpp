@@ -15,7 +15,7 @@ inline constexpr const char* kTokenUrl = "https://oauth2.googleapis.com/token";
 inline constexpr const char* kTokenInfoUrl = "https://oauth2.googleapis.com/tokeninfo";
 inline constexpr const char* kStsUrl = "https://sts.googleapis.com/v1/token";
 
-struct Token {
+struct AccessToken {
   Secret value = {};
   Instant expires = {};
 };
@@ -67,9 +67,9 @@ HttpRequest encode_impersonation(const Adc& target, const Secret& token);
 HttpRequest encode_token_info(const Secret& token);
 
 /// {"access_token","expires_in"}: of oauth2, STS and the metadata server.
-Result<Token> parse_token(std::string_view body, Instant now);
+Result<AccessToken> parse_token(std::string_view body, Instant now);
 /// {"accessToken","expireTime"}: of generateAccessToken alone.
-Result<Token> parse_generated_token(std::string_view body);
+Result<AccessToken> parse_generated_token(std::string_view body);
 /// The e-mail in an answer of tokeninfo; empty when the token's scopes do not tell it.
 std::string parse_token_info(std::string_view body);
 

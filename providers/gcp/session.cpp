@@ -64,7 +64,7 @@ Result<HttpResponse> Session::send(HttpRequest request, const std::string& what)
   if (by_key_) {
     request.headers.emplace_back("x-goog-api-key", settings_.api_key.reveal());
     TRY(HttpResponse answer, request_.http.send(request));
-    if (answer.status >= 400) { return parse_error(answer, what, request_.clock.now()); }
+    if (answer.status >= 400) { return refusal(request, answer, what); }
     return answer;
   }
   if (!access_.quota_project.empty()) {
@@ -78,9 +78,17 @@ Result<HttpResponse> Session::send(HttpRequest request, const std::string& what)
     TRY(HttpResponse answer, request_.http.send(request));
     // A token that was revoked or cut short is renewed, once.
     if (answer.status == 401 && attempt == 0) { continue; }
-    if (answer.status >= 400) { return parse_error(answer, what, request_.clock.now()); }
+    if (answer.status >= 400) { return refusal(request, answer, what); }
     return answer;
   }
+}
+
+Error Session::refusal(const HttpRequest& request, const HttpResponse& answer,
+                       const std::string& what) const {
+  Error error = parse_error(answer, what, request_.clock.now());
+  // A server that failed half-way may have done it.
+  error.maybe_applied = error.kind == ErrorKind::network && request.method != "GET";
+  return error;
 }
 
 Result<HttpResponse> Session::get(const std::string& url, const std::string& what) {

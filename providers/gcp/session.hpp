@@ -39,6 +39,8 @@ class Session {
 
  private:
   Result<Secret> token(const Secret& refused);
+  [[nodiscard]] Error refusal(const HttpRequest& request, const HttpResponse& answer,
+                              const std::string& what) const;
   [[nodiscard]] CredentialsRequest credentials_request() const;
 
   const FeedRequest& request_;

@@ -2,25 +2,19 @@
 
 #include <array>
 
-#include "core/wire/api_key.hpp"
 #include "core/wire/cloud_answer.hpp"
 #include "core/wire/harvest_rows.hpp"
 #include "providers/runpod/codec.hpp"
+#include "providers/runpod/key.hpp"
 
 namespace gpubroker::runpod {
 namespace {
 
-constexpr const char* kNeeds = "an API key in $RUNPOD_API_KEY or ~/.runpod/config.toml";
 constexpr const char* kNext = "make a key at console.runpod.io/user/settings and put it into $RUNPOD_API_KEY";
-
-FoundKey find_runpod_key(Files& files, Processes& processes) {
-  return find_key(files, processes,
-                  {.variables = {"RUNPOD_API_KEY"}, .files = {{".runpod/config.toml", parse_key_file}}});
-}
 
 Result<HttpResponse> get(const FeedRequest& request, const std::string& path, const Secret& key) {
   TRY(HttpResponse answer, request.http.send(encode_get(path, key)));
-  if (answer.status >= 400) { return parse_error(answer, path, request.clock.now()); }
+  if (answer.status >= 400) { return parse_error(answer, "GET " + path, request.clock.now()); }
   return answer;
 }
 

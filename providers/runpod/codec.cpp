@@ -41,6 +41,8 @@ Listing make_listing(const std::string& id, const std::string& words, int memory
   all_words += ' ' + words;
   offer.gpu = {.model = "", .form = form_in(all_words), .memory_gib = memory_gib, .count = count};
   offer.learnt_at = now;
+  // "Your credits are charged every minute the pod is running" (docs.runpod.io, billing-information).
+  offer.billing = {.unit = Millis{60'000}};
   listing.gpu_text = id;
   fill_host(listing);
   return listing;
@@ -126,15 +128,24 @@ void read_cluster(const AnswerValue& row, Instant now, Harvest& harvest) {
   harvest.listings.push_back(listing);
 }
 
-Error graphql_error(const AnswerValue& first) {
-  const std::optional<AnswerValue> more = first.find("extensions");
-  const std::string code = more ? more->text_or("code") : "";
-  const bool is_auth = code == "UNAUTHENTICATED" || code == "FORBIDDEN";
-  return {.kind = is_auth ? ErrorKind::auth : ErrorKind::internal,
-          .message = first.text_or("message", "an error without a message"),
-          .source = "runpod POST /graphql",
-          .code = code};
-}
+/// RunPod's GraphQL has few codes of its own: its sentences tell. The last two are (?).
+struct Sentence {
+  std::string_view words;
+  ErrorKind kind;
+  ErrorScope scope;
+};
+constexpr std::array kSentences = {
+    Sentence{"no longer any instances", ErrorKind::capacity, ErrorScope::region},
+    Sentence{"spend limit", ErrorKind::quota, ErrorScope::account},
+    Sentence{"balance", ErrorKind::quota, ErrorScope::account},
+    Sentence{"something went wrong", ErrorKind::network, ErrorScope::request},
+};
+constexpr std::array kCodes = {
+    CodeRow{"UNAUTHENTICATED", ErrorKind::auth, ErrorScope::account},
+    CodeRow{"FORBIDDEN", ErrorKind::auth, ErrorScope::account},
+    CodeRow{"BAD_USER_INPUT", ErrorKind::invalid, ErrorScope::request},
+    CodeRow{"INTERNAL_SERVER_ERROR", ErrorKind::network, ErrorScope::request},
+};
 
 }  // namespace
 
@@ -201,7 +212,28 @@ Result<Harvest> parse_gpu_types(std::string_view body, Instant now) {
   });
 }
 
-Error parse_error(const HttpResponse& answer, const std::string& path, Instant now) {
+Error graphql_error(const AnswerValue& first) {
+  const std::optional<AnswerValue> more = first.find("extensions");
+  Error error{.kind = ErrorKind::internal,
+              .message = first.text_or("message", "an error without a message"),
+              .source = "runpod POST /graphql",
+              .code = more ? more->text_or("code") : ""};
+  judge_by_code(error, error.code, kCodes);
+  const std::string words = lower(error.message);
+  for (const Sentence& known : kSentences) {
+    if (words.find(known.words) == std::string::npos) { continue; }
+    error.kind = known.kind;
+    error.scope = known.scope;
+    break;
+  }
+  if (error.kind == ErrorKind::quota) {
+    error.hint = "add funds or ask for a higher spend limit at console.runpod.io/user/billing";
+  }
+  error.maybe_applied = error.kind == ErrorKind::network;
+  return error;
+}
+
+Error parse_error(const HttpResponse& answer, const std::string& action, Instant now) {
   std::string title;
   std::string detail;
   // A body that is not theirs leaves the status to speak for itself.
@@ -209,7 +241,7 @@ Error parse_error(const HttpResponse& answer, const std::string& path, Instant n
     title = root.text_or("title");
     detail = root.text_or("detail", title);
   }));
-  return error_from_answer(answer, "runpod GET " + path, title, detail, now);
+  return error_from_answer(answer, "runpod " + action, title, detail, now);
 }
 
 Secret parse_key_file(std::string_view text) {

@@ -8,6 +8,10 @@
 #include "core/base/secret.hpp"
 #include "core/ports/price_feed.hpp"
 
+namespace gpubroker {
+class AnswerValue;
+}
+
 namespace gpubroker::runpod {
 
 inline constexpr std::string_view kRest = "https://api.runpod.io/v2";
@@ -32,8 +36,12 @@ HttpRequest encode_gpu_types();
 /// On-demand, spot and cluster prices, in the region "any". GraphQL's errors come with status 200.
 Result<Harvest> parse_gpu_types(std::string_view body, Instant now);
 
-/// What a REST answer of 400 and above says: {"title","status","detail","errors"}.
-Error parse_error(const HttpResponse& answer, const std::string& path, Instant now);
+/// What one of GraphQL's errors says: {"message","extensions":{"code"}}. maybe_applied when RunPod broke
+/// down.
+Error graphql_error(const AnswerValue& first);
+
+/// What a REST answer of 400 and above says: {"title","status","detail","errors"}. `action`: "GET /pods".
+Error parse_error(const HttpResponse& answer, const std::string& action, Instant now);
 
 /// The key in ~/.runpod/config.toml, a line apikey = "…". Empty: none there.
 Secret parse_key_file(std::string_view text);

@@ -2,6 +2,7 @@
 //
 //   gpubroker-bench crowd <workloads> <measured seconds> <journal file, or :memory:>
 //   gpubroker-bench syncs <folder>
+//   gpubroker-bench plan <offers>                          a ranking for H100:8 x 4 nodes
 //   gpubroker-bench start <times> <program> [words …]      from fork to exit, and peak memory, of each run
 #include <algorithm>
 #include <cstdlib>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/base/text.hpp"
+#include "core/plan/ranking.hpp"
 #include "core/store/sqlite_journal.hpp"
 #include "tests/bench/crowd.hpp"
 
@@ -154,10 +156,60 @@ Result<Ok> show_starts(int times, const std::vector<std::string>& words) {
   return Ok{};
 }
 
+/// So many offers of all kinds in many places; one in eight is of the GPU that is looked for.
+std::vector<Offer> make_offers(int count) {
+  const std::vector<std::pair<std::string, int>> gpus = {{"H100", 8}, {"H100", 1}, {"A100", 8}, {"B200", 8},
+                                                         {"L4", 1},   {"L40S", 4}, {"H200", 8}, {"T4", 1}};
+  std::vector<Offer> offers;
+  for (int i = 0; i < count; ++i) {
+    const auto& [model, gpu_count] = gpus[static_cast<std::size_t>(i) % gpus.size()];
+    Offer offer;
+    offer.key = {.provider = "cloud-" + std::to_string(i % 20),
+                 .region = "region-" + std::to_string(i / 20 % 35),
+                 .zone = "region-" + std::to_string(i / 20 % 35) + "-" + std::to_string(i % 3),
+                 .instance_type = "accelerated." + model + "." + std::to_string(i / 8 % 900),
+                 .market = i % 3 == 0 ? Market::spot : Market::on_demand};
+    offer.gpu = {.model = model, .form = "SXM", .memory_gib = 80, .count = gpu_count};
+    offer.vcpus = 8 * gpu_count;
+    offer.memory_mib = 64'000L * gpu_count;
+    offer.price = {1'000'000L * gpu_count + i * 7'919L % 3'000'000};
+    offer.source = "cloud/price-list";
+    offers.push_back(std::move(offer));
+  }
+  return offers;
+}
+
+/// The median time of a whole ranking for H100:8 x 4 with all its fall-backs, some of them refused before.
+Result<Ok> show_plans(int count) {
+  const std::vector<Offer> offers = make_offers(count);
+  GangNeed need{.any_of = {ResourceNeed{}}, .nodes = 4};
+  TRY(need.any_of[0].gpu, parse_gpu_spec("H100:8"));
+  need.any_of[0].markets = {Market::spot, Market::on_demand};
+  std::vector<Refusal> refusals;
+  for (std::size_t i = 0; i < 64 && i * 8 < offers.size(); ++i) {
+    refusals.push_back({.key = offers[i * 8].key, .at = Instant{0}, .until = Instant{1'000'000}});
+  }
+  std::vector<double> ms;
+  std::size_t candidates = 0;
+  for (int i = 0; i < 9; ++i) {
+    const double began = seconds_now();
+    candidates = find_candidates(offers, need, refusals, Instant{1'000}, offers.size()).count;
+    ms.push_back((seconds_now() - began) * 1'000);
+  }
+  std::sort(ms.begin(), ms.end());
+  std::cout << "{\"offers\":" << offers.size() << ",\"candidates\":" << candidates << ",\"ms\":" << ms[4]
+            << "}\n";
+  return Ok{};
+}
+
 int run(const std::vector<std::string>& words) {
-  Result<Ok> done =
-      Error{.kind = ErrorKind::invalid,
-            .message = "gpubroker-bench crowd N SECONDS JOURNAL | syncs FOLDER | start TIMES PROGRAM …"};
+  Result<Ok> done = Error{
+      .kind = ErrorKind::invalid,
+      .message =
+          "gpubroker-bench crowd N SECONDS JOURNAL | syncs FOLDER | plan OFFERS | start TIMES PROGRAM …"};
+  if (words.size() == 2 && words[0] == "plan") {
+    done = show_plans(static_cast<int>(parse_int(words[1]).value_or(0)));
+  }
   if (words.size() == 2 && words[0] == "syncs") { done = show_syncs(words[1]); }
   if (words.size() == 4 && words[0] == "crowd") {
     done = show_crowd(static_cast<int>(parse_int(words[1]).value_or(0)),

@@ -266,7 +266,7 @@ void check_quota(const CloudCase& c) {
 }
 
 void check_bad_key(const CloudCase& c) {
-  Arena arena(c, fault_at_booking(c, {{"status", 401}, {"body", "{}"}}));
+  Arena arena(c, fault_at_booking(c, {{"status", 401}, {"body", "{}"}, {"times", 2}}));
   const Error refused = arena.refused(arena.gang("t1", 1));
   CHECK(refused.kind == ErrorKind::auth);
   CHECK(arena.really_living() == 0);

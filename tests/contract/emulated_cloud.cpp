@@ -1,6 +1,7 @@
 #include "tests/contract/emulated_cloud.hpp"
 
 #include <cstdio>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <doctest/doctest.h>
@@ -27,6 +28,7 @@ std::unique_ptr<Http> open_network(CurlOptions options) {
 std::string start_server() {
   int ends[2] = {};
   REQUIRE(pipe(ends) == 0);
+  REQUIRE(fcntl(ends[1], F_SETFD, FD_CLOEXEC) == 0);  // else the server itself would hold it open
   const std::string command =
       "exec /usr/bin/python3 " + tests_folder() + "/testcloud/server.py <&" + std::to_string(ends[0]);
   FILE* const server = popen(command.c_str(), "r");

@@ -11,6 +11,7 @@ calls `end`. What the scenario may say under "machines" is the same for all clou
     "boot_faults": [{"match": "*", "times": 1, "what": "never" | "dies" | "wrong-host-key"}]
     "spot_life_ms": 5000, "notice_ms": 2000            spot machines are taken at that age, announced so long before
     "prices": [{"match": "aws/*/spot", "points": [[0, 1000000], [200, 2000000]]}]   micro-dollars per hour from so many ms after the first machine
+    "minute_s": 60                                     how long a minute is for a node's `shutdown -P +MINUTES`
     "skew_ms": 0                                       what the cloud's clock is ahead of ours
 Bills are exact: for each period of one price, micro-dollars per hour times milliseconds, rounded to nearest (half up), by
 the billing rule (unit, minimum) that the emulator gives."""
@@ -22,10 +23,10 @@ STARTING, RUNNING, STOPPED, ENDED = "starting", "running", "stopped", "ended"
 
 
 class Machine:
-    def __init__(self, fleet, cloud, id, region, zone, type, market, price, unit_ms, minimum_ms, tick_ms, tags, on_power_off):
+    def __init__(self, fleet, cloud, id, region, zone, type, market, price, unit_ms, minimum_ms, tick_ms, tags, on_power_off, bill_from_creation):
         self.fleet, self.cloud, self.id, self.region, self.zone, self.type, self.market = fleet, cloud, id, region, zone, type, market
         self.price, self.unit_ms, self.minimum_ms, self.tick_ms = price, unit_ms, minimum_ms, tick_ms
-        self.tags, self.on_power_off = dict(tags), on_power_off
+        self.tags, self.on_power_off, self.bill_from_creation = dict(tags), on_power_off, bill_from_creation
         self.state, self.created_ms = STARTING, fleet.now(tick_ms)
         self.running_ms = self.ended_ms = self.billed_from = self.billed_to = self.notice_until = self.notice_at = None
         self.end_reason = ""  # "preempted", "user", "expired", "host failure", "boot failure"
@@ -84,13 +85,13 @@ class Fleet:
         return next(rule["count"] for rule in self.setting("quota") if fnmatch.fnmatch(place, rule["match"]))
 
     def create(self, cloud, id, region, zone, type, market, price, unit_ms=1000, minimum_ms=0, tick_ms=1, tags={}, keys=(), user_data="",
-               user="ubuntu", ssh_port=22, on_power_off="stop", env=None, die_at_ms=None):
+               user="ubuntu", ssh_port=22, on_power_off="stop", env=None, die_at_ms=None, bill_from_creation=False):
         """A machine from now on. `price`: micro-dollars per hour; `keys`: public keys that may log in as `user`; `user_data`: what
         cloud-init gets; `on_power_off`: "end" (terminated), "stop" (not billed) or "stay" (stopped and billed); `die_at_ms`: the
-        cloud's own death date."""
+        cloud's own death date; `bill_from_creation`: billed while it boots too, if it comes up or is ended by a call."""
         if self.first_ms is None:
             self.first_ms = self.now()
-        machine = Machine(self, cloud, id, region, zone, type, market, price, unit_ms, minimum_ms, tick_ms, tags, on_power_off)
+        machine = Machine(self, cloud, id, region, zone, type, market, price, unit_ms, minimum_ms, tick_ms, tags, on_power_off, bill_from_creation)
         number = next(self.subnets)
         machine.address = f"198.18.{1 + number // 250}.{1 + number % 250}"
         machine.extra["ssh_port"] = ssh_port
@@ -109,12 +110,14 @@ class Fleet:
             self.end(machine, "boot failure")
             return
         if self.nodes:
-            machine.node = self.nodes.make(machine.address, machine.extra["ssh_port"], keys, user_data, user, env, wrong_host_key=fault == "wrong-host-key")
+            machine.node = self.nodes.make(machine.address, machine.extra["ssh_port"], keys, user_data, user, env, wrong_host_key=fault == "wrong-host-key",
+                                           minute_s=self.setting("minute_s", 60))
             machine.host_key = machine.node.host_key
             await machine.node.start()
             machine.tasks.append(asyncio.ensure_future(self._watch(machine)))
         machine.state = RUNNING
-        machine.running_ms = machine.billed_from = self.now(machine.tick_ms)
+        machine.running_ms = self.now(machine.tick_ms)
+        machine.billed_from = machine.created_ms if machine.bill_from_creation else machine.running_ms
         if die_at_ms is not None:
             machine.tasks.append(asyncio.ensure_future(self._die_at(machine, die_at_ms)))
         life = self.setting("spot_life_ms")
@@ -157,6 +160,8 @@ class Fleet:
             return
         machine.state, machine.end_reason = ENDED, reason
         machine.ended_ms = max(self.now(machine.tick_ms), machine.created_ms)
+        if machine.bill_from_creation and reason != "boot failure":
+            machine.billed_from = machine.created_ms
         if machine.billed_from is not None and machine.billed_to is None:
             machine.billed_to = machine.ended_ms
         self._pull(machine)

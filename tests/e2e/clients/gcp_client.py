@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""gcloud and Google's Node client judge the emulated Google Cloud: signed login, aggregated lists, paging.
+"""gcloud and Google's Node client judge the emulated Google Cloud: signed login, aggregated lists, paging, machines.
 
     gcp_client.py             runs with what is installed; exits 77 when neither client is there
     gcp_client.py --install   first installs the Node client into build/clients/gcp (needs the npm registry)"""
@@ -97,7 +97,33 @@ def check_gcloud(emulator, folder, key, wrong_key):
     assert h100["guestCpus"] == 208 and h100["accelerators"][0]["guestAcceleratorCount"] == 8, h100
     pages = [entry for entry in emulator.call("/__log") if "aggregated/machineTypes" in entry["target"]]
     assert len(pages) > 1, pages
+    check_machines(gcloud)
     return token.stdout.strip()
+
+
+def check_machines(gcloud):
+    """create -> list -> describe -> delete, one and a gang; what is refused comes out in Google's words."""
+    machine = ["--zone=us-central1-a", "--machine-type=a3-highgpu-8g", "--maintenance-policy=TERMINATE", "--no-restart-on-failure", "--image-project=debian-cloud", "--image=debian-12-x",
+               "--no-service-account", "--no-scopes"]
+    made = gcloud.run("compute", "instances", "create", "n1", *machine, "--provisioning-model=SPOT", "--instance-termination-action=DELETE", "--max-run-duration=2h", "--labels=owner=x",
+                      "--network-interface=nic-type=GVNIC,network=default", "--reservation-affinity=none")
+    assert made.returncode == 0, made.stderr
+    listed = gcloud.read("compute", "instances", "list")
+    assert [(item["name"], item["status"], item["labels"]) for item in listed] == [("n1", "RUNNING", {"owner": "x"})], listed
+    shown = gcloud.read("compute", "instances", "describe", "n1", "--zone=us-central1-a")
+    assert shown["scheduling"]["provisioningModel"] == "SPOT" and shown["networkInterfaces"][0]["accessConfigs"][0]["natIP"], shown
+    gone = gcloud.run("compute", "instances", "delete", "n1", "--zone=us-central1-a", "-q")
+    assert gone.returncode == 0 and gcloud.read("compute", "instances", "list") == [], gone.stderr
+    ends = gcloud.read("compute", "operations", "list", "--filter=operationType=delete")
+    assert len(ends) == 1 and ends[0]["targetLink"].endswith("/zones/us-central1-a/instances/n1") and ends[0]["status"] == "DONE", ends
+
+    placed = gcloud.run("compute", "resource-policies", "create", "group-placement", "nvl", "--region=us-central1", "--collocation=collocated", "--gpu-topology=1x72")
+    assert placed.returncode == 0, placed.stderr
+    gang = gcloud.run("compute", "instances", "bulk", "create", "--name-pattern=gang-##", "--count=4", "--min-count=4", *machine)
+    assert gang.returncode == 0 and "VM instances created: 4, failed: 0" in gang.stdout + gang.stderr, (gang.stdout, gang.stderr)
+    assert sorted(item["name"] for item in gcloud.read("compute", "instances", "list")) == [f"gang-0{i}" for i in range(1, 5)]
+    short = gcloud.run("compute", "instances", "create", "n2", *machine)
+    assert short.returncode == 1 and "does not have enough resources" in short.stderr, short.stderr
 
 
 def check_node(emulator, folder, token):
@@ -139,7 +165,7 @@ def main():
             emulator = Emulator(json.loads(server.stdout.readline()))
             key, public = make_key(folder)
             wrong_key, _ = make_key(folder)
-            emulator.call("/__scenario", {"clouds": {"gcp": {"accounts": {ACCOUNT: public}}}})
+            emulator.call("/__scenario", {"clouds": {"gcp": {"accounts": {ACCOUNT: public}}}, "machines": {"stock": [{"match": "gcp/*/on_demand", "count": 4}]}})
             token = check_gcloud(emulator, folder, key, wrong_key) if has_gcloud else login(emulator)
             if has_node:
                 check_node(emulator, folder, token)

@@ -2,6 +2,7 @@
 #include "providers/gcp/codec.hpp"
 #include "providers/gcp/credentials_codec.hpp"
 #include "providers/gcp/facts.hpp"
+#include "providers/gcp/machines.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace gpubroker;  // NOLINT(google-build-using-namespace): a program of few functions.
@@ -22,6 +23,30 @@ void check(const Harvest& harvest) {
   for (const Signal& signal : harvest.signals) {
     fuzz::must(signal.availability.value >= 0, "no fewer machines than none");
   }
+}
+
+void check_machines(std::string_view input, Instant now) {
+  std::vector<gcp::Instance> instances;
+  std::vector<gcp::Operation> operations;
+  static_cast<void>(gcp::parse_instances(input, instances));
+  static_cast<void>(gcp::parse_operations(input, operations));
+  if (const Result<gcp::Operation> one = gcp::parse_operation(input); one.ok()) {
+    operations.push_back(one.value());
+    static_cast<void>(gcp::bulk_failure(one.value(), operations));
+  }
+  for (const gcp::Instance& instance : gcp::combine(instances, operations, {}, now)) {
+    fuzz::must(!instance.view.token.value.empty(), "a machine of ours has a token");
+    fuzz::must(instance.view.state != NodeState::ended || !instance.view.end_reason.empty(),
+               "an end has a reason");
+  }
+  std::vector<Leftover> leftovers;
+  std::vector<gcp::Reservation> reservations;
+  bool is_open = false;
+  static_cast<void>(gcp::parse_policies(input, leftovers));
+  static_cast<void>(gcp::parse_own_firewalls(input, leftovers));
+  static_cast<void>(gcp::parse_firewalls(input, is_open));
+  static_cast<void>(gcp::parse_reservations(input, reservations));
+  for (const gcp::Reservation& one : reservations) { fuzz::must(one.free >= 0, "no fewer than none"); }
 }
 
 }  // namespace
@@ -50,6 +75,7 @@ GPUBROKER_FUZZ_TARGET(input) {
   gcp::add_quota_signals(quotas, all_regions.ok() ? all_regions.value() : std::nullopt, harvest);
   static_cast<void>(gcp::parse_calendar_advice(input, "a4-highgpu-8g", "us-central1", now, harvest));
   check(harvest);
+  check_machines(input, now);
 
   static_cast<void>(gcp::parse_permissions(input));
   static_cast<void>(gcp::parse_error({.status = 403, .body = std::string(input)}, "GET x", now));

@@ -1,5 +1,6 @@
 // Every parser of RunPod's codec on any bytes. Seeds: tests/fixtures/runpod.
 #include "providers/runpod/codec.hpp"
+#include "providers/runpod/machines.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace gpubroker;  // NOLINT(google-build-using-namespace): a program of few functions.
@@ -16,6 +17,15 @@ GPUBROKER_FUZZ_TARGET(input) {
       fuzz::must(listing.offer.key.provider == "runpod", "a listing is of its cloud");
     }
   }
+  const Result<std::vector<NodeView>> pods = runpod::parse_pods(input);
+  if (pods.ok()) {
+    for (const NodeView& pod : pods.value()) {
+      fuzz::must(!pod.token.value.empty(), "a pod of ours has a token");
+      fuzz::must(pod.state != NodeState::running || !pod.address.host.empty(), "a running pod is somewhere");
+    }
+  }
+  static_cast<void>(runpod::parse_launched(input));
+  static_cast<void>(runpod::parse_pod_type(input));
   static_cast<void>(runpod::parse_error({.status = 400, .body = std::string(input)}, "/x", Instant{0}));
   static_cast<void>(runpod::parse_key_file(input));
 }

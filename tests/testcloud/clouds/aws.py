@@ -12,7 +12,7 @@ Signatures (SigV4) are verified. Scenario under clouds.aws, all optional:
     "clock_ahead_s": 0                  how far this cloud's clock is ahead
     "roles": {"arn:…": "external id"}   that may be assumed (else all)      "web_token": "jwt"
     "sso": {"access": "…", "refresh": "…"}                                  "imds": {"role": "train", "region": "us-east-1"}; absent: no instance"""
-import base64, calendar, fnmatch, hashlib, json, time
+import base64, calendar, fnmatch, hashlib, json, math, time
 from xml.sax.saxutils import escape
 
 from testcloud.api import Response, host
@@ -104,10 +104,25 @@ def iso(at):
     return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(at))
 
 
+def parse_time(text):
+    return calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S"))
+
+
+def price_points(aws, place):
+    """What the scenario says under machines.prices of a place: [(ms, micro-dollars per hour)]; before the first machine from long ago."""
+    fleet = aws.request.world.fleet
+    for rule in fleet.setting("prices", []):
+        if fnmatch.fnmatch(place, rule["match"]):
+            tick = aws.config.get("billing", {}).get("tick_ms", 1000)
+            began = (fleet.first_ms or fleet.now()) // tick * tick
+            return [(began + at - (86_400_000 if i == 0 else 0), micros) for i, (at, micros) in enumerate(rule["points"])]
+    return []
+
+
 def describe_spot_price_history(aws, form):
     kinds, products = numbered(form, "InstanceType"), numbered(form, "ProductDescription")
     matches = filters(form, {"availability-zone", "availability-zone-id", "instance-type", "product-description"})
-    start = calendar.timegm(time.strptime(form["StartTime"][:19], "%Y-%m-%dT%H:%M:%S")) if form.get("StartTime") else 0
+    start = parse_time(form["StartTime"]) if form.get("StartTime") else 0
     rows = []
     for kind in aws.sold(aws.region):
         if (kinds and kind not in kinds) or not matches("instance-type", kind):
@@ -115,6 +130,13 @@ def describe_spot_price_history(aws, form):
         for zone, zone_id in zones(aws.region):
             usd = aws.spot(kind, aws.region, zone)
             if not usd or not matches("availability-zone", zone) or (form.get("AvailabilityZone") or zone) != zone:
+                continue
+            moved = price_points(aws, f"aws/{aws.region}/{zone}/{kind}/spot")
+            if moved:
+                stop = parse_time(form["EndTime"]) * 1000 if form.get("EndTime") else math.inf
+                last = max((at for at, _ in moved if at <= start * 1000), default=moved[0][0])
+                rows += [{"instanceType": kind, "productDescription": "Linux/UNIX", "spotPrice": f"{micros / 1e6:.6f}", "timestamp": iso(at // 1000)[:-4] + f"{at % 1000:03d}Z",
+                          "availabilityZone": zone, "availabilityZoneId": zone_id} for at, micros in reversed(moved) if last <= at <= stop]
                 continue
             changed = aws.now() - 600 - seed(kind, zone) % 80000
             # The change before StartTime is told too, older ones only when they are asked for.

@@ -14,7 +14,8 @@ Scenario (clouds.gcp):
     "machine": {"email", "project"}    of the metadata server; absent: a machine without a service account
     "token_seconds": 3599
 
-Machine types and zones are realistic for 2026-11; prices are list prices of other people's dated answers (2026-07 to 2026-09)."""
+Machine types and zones are realistic for 2026-11; prices are list prices of other people's dated answers (2026-07 to 2026-09).
+Machines are in gcp_machines.py."""
 import base64, datetime, json, re, time, urllib.parse
 
 from testcloud.api import Response, host
@@ -320,7 +321,9 @@ def compute(request):
         return Response(200, region(request, parts[1]))
     if parts[0] == "regions" and parts[2:] == ["advice", "calendarMode"] and parts[1] in ZONES and request.method == "POST":
         return calendar(request, parts[1])
-    return refuse_compute(404, f"The resource 'projects/{found[1]}/{found[2]}' was not found", "notFound")
+    from testcloud.clouds import gcp_machines  # it is made of what is above
+    answer = gcp_machines.answer(request, parts)
+    return answer if answer is not None else refuse_compute(404, f"The resource 'projects/{found[1]}/{found[2]}' was not found", "notFound")
 
 
 # --- quotas and permissions ---

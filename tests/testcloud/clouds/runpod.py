@@ -1,8 +1,9 @@
-"""RunPod, REST v2 catalog and GraphQL gpuTypes. Scenario: {"gpus": [{"id", "name", "memory", "secure", "community", "cluster", "bid", "max",
+"""RunPod, REST v2 catalog and GraphQL gpuTypes; the pods are in runpod_machines.py. Scenario: {"gpus": [{"id", "name", "memory", "secure", "community", "cluster", "bid", "max",
 "stock": {"US-KS-2": "LOW"}}], "key": "…"}; prices are per GPU and hour, stock is told for every count up to `max`."""
 import re
 
 from testcloud.api import Response, host
+from testcloud.clouds import runpod_machines
 
 KEY = "runpod-test-key"
 # Ids and prices of the price page of 2026-10-07 and the public log of 2026-11-09.
@@ -70,13 +71,17 @@ def answer(request):
     config = request.world.cloud("runpod")
     gpus = config.get("gpus", GPUS)
     if request.path == "/graphql":
-        return graphql(request, gpus)
+        if not request.json.get("query", "").startswith("mutation"):
+            return graphql(request, gpus)
+        if request.bearer() != config.get("key", KEY):
+            return runpod_machines.failed("Unauthorized", "UNAUTHENTICATED")
+        return runpod_machines.launch(request, gpus) or graphql(request, gpus)
     if not request.path.startswith("/v2/"):
         return problem(404, "Not Found", "no such route")
     if request.bearer() != config.get("key", KEY):
         return problem(401, "Unauthorized", "The API key is missing or invalid.")
     if request.path == "/v2/catalog/gpus":
         return catalog(request, gpus)
-    if request.path == "/v2/pods":
-        return Response(200, {"pods": []})
+    if request.path.startswith("/v2/pods"):
+        return runpod_machines.rest(request, problem)
     return problem(404, "Not Found", "no such route")

@@ -93,6 +93,18 @@ TEST_CASE("a machine that is no longer listed is gone") {
   CHECK(story.last().reason.find("no longer listed") != std::string::npos);
 }
 
+TEST_CASE("of a machine that is gone its cloud may know the name alone") {
+  Story story = running_story();
+  const NodeView before = story.last().nodes.at(1).view;
+  story.machines[1].offer = {.provider = "cloud"};
+  story.machines[1].tags.owner.clear();
+  story.end_machine(1, "preempted");
+  const NodeView& after = story.state.attempts.front().nodes.at(1).view;
+  CHECK(after.state == NodeState::ended);
+  CHECK(after.offer == before.offer);
+  CHECK(after.tags == before.tags);
+}
+
 TEST_CASE("a notice drains all nodes before the machine goes") {
   Story story = running_story();
   story.machines[0].notice_until = story.now + seconds{30};

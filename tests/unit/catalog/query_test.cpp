@@ -218,7 +218,7 @@ TEST_CASE("what our launches met lowers the chance, and fades") {
   const OfferKey spot = key("aws/us-east-1/us-east-1a/p5.48xlarge/spot");
   const OfferKey other = key("aws/us-east-1/us-east-1b/p5.48xlarge/spot");
   const auto chance = [&world](const OfferKey& of) {
-    return chance_percent(world.db(), of, world.now).value();
+    return Chances::load(world.db(), world.now).value().percent(of);
   };
   CHECK(chance(spot) == 100);
   REQUIRE(observe(world.db(), {ObservationKind::capacity, spot, world.now}, world.now).ok());

@@ -121,7 +121,7 @@ TEST_CASE("machines that were found") {
   CHECK(machine_table({node}, kNow, {})
             .tabbed()
             .find("\tw-1\t3\tada\t2026-11-24T00:10:00Z\tnot in this journal\n") != std::string::npos);
-  const Json json = Json::parse(machines_json({node}));
+  const Json json = Json::parse(machines_json({node}, {}));
   CHECK(json.at("machines").at(0).at("workload") == "w-1");
   CHECK(json.at("machines").at(0).at("key").is_null());
 }

@@ -1,0 +1,401 @@
+#include "providers/aws/provider.hpp"
+
+#include <algorithm>
+#include <mutex>
+
+#include "core/base/log.hpp"
+#include "core/ports/machine_tags.hpp"
+#include "core/wire/cloud_config.hpp"
+#include "providers/aws/facts.hpp"
+#include "providers/aws/ground.hpp"
+#include "providers/aws/machines.hpp"
+#include "providers/aws/session.hpp"
+
+namespace gpubroker::aws {
+namespace {
+
+constexpr std::size_t kRegionsAtOnce = 8;
+constexpr Millis kRegionsGood{3'600'000};  // an account opts into one by hand, and rarely
+/// How long after its launch a machine may be missing from EC2's answers ("Eventual consistency", EC2 API
+/// guide: up to a few minutes at worst).
+constexpr Millis kUnseen{180'000};
+
+/// Logged in once, for many calls.
+struct Visit {
+  explicit Visit(const CloudParts& parts)
+      : request{.http = parts.http, .fan_out = parts.fan_out, .clock = parts.clock, .validators = none},
+        session(request, parts.files, parts.processes) {}
+  Validators none = {};
+  FeedRequest request;
+  Session session;
+};
+
+class AwsProvider final : public Provider, Provisioner, PriceSource, Attachments {
+ public:
+  explicit AwsProvider(const CloudParts& parts) : parts_(parts) {}
+  [[nodiscard]] std::string name() const override { return "aws"; }
+  [[nodiscard]] bool has_account() override { return has_credentials(parts_.files, parts_.processes); }
+  PriceSource* prices() override { return this; }
+  Provisioner& provisioner() override { return *this; }
+  NodeChannel& channel() override { return parts_.channel; }
+  Attachments* attachments() override { return this; }
+  [[nodiscard]] Millis poll_interval() const override { return std::chrono::seconds{5}; }
+  [[nodiscard]] std::string death_date_gap(const OfferKey& /*offer*/) const override {
+    return "it powers itself off then, which EC2 takes as its end; one that hangs is billed on";
+  }
+
+  // --- machines ---
+
+  Result<std::vector<NodeView>> ensure_gang(const GangRequest& request) override {
+    Result<std::vector<Machine>> gang =
+        with_session([&](Session& session) { return book(session, request); });
+    if (gang.ok()) { return remember(gang.value()); }
+    const ErrorKind kind = gang.error().kind;
+    const bool comes_again =
+        kind == ErrorKind::network || kind == ErrorKind::throttled || kind == ErrorKind::conflict;
+    if (!comes_again) { static_cast<void>(sweep(request.token, request.offer.key)); }
+    return gang.error();
+  }
+
+  Result<std::vector<NodeView>> list() override {
+    TRY(const std::vector<Machine> machines,
+        with_session([&](Session& session) { return list_all(session); }));
+    std::vector<NodeView> views;
+    for (const Machine& machine : machines) {
+      TRY(NodeView view, with_keys(machine.view));
+      views.push_back(std::move(view));
+    }
+    add_unseen(views);
+    return views;
+  }
+
+  Status terminate(const std::vector<NodeId>& nodes) override {
+    std::map<std::string, std::vector<std::string>> by_region;
+    for (const NodeId& node : nodes) {
+      const Place place = place_of(node);
+      if (!place.instance.empty()) { by_region[place.region].push_back(place.instance); }
+    }
+    if (by_region.empty()) { return Ok{}; }
+    return with_session([&](Session& session) -> Status {
+      Status all = Ok{};
+      for (const auto& [region, ids] : by_region) {
+        Status ended = terminate_in(session, region, ids);
+        if (!ended.ok() && all.ok()) { all = std::move(ended); }
+      }
+      return all;
+    });
+  }
+
+  // --- prices ---
+
+  Result<std::vector<Offer>> offers() override { return std::vector<Offer>{}; }
+
+  Result<std::vector<PricePoint>> price_history(const OfferKey& key, Instant from, Instant to) override {
+    if (find_type(key.instance_type) == nullptr) { return no_price(key); }
+    if (key.market != Market::spot) { return std::vector<PricePoint>{}; }
+    std::vector<PricePoint> points;
+    TRY([[maybe_unused]] const Ok read, with_session([&](Session& session) {
+          return session.call_pages(
+              key.region, price_history_call(key, from, to),
+              [&](const std::string& body) { return parse_price_history(body, key, points); });
+        }));
+    if (points.empty()) { return no_price(key); }
+    std::sort(points.begin(), points.end());
+    // What was over before `from` is of no interest, but for the last of it.
+    const auto after =
+        std::find_if(points.begin(), points.end(), [&](const PricePoint& point) { return point.at > from; });
+    if (after - points.begin() > 1) { points.erase(points.begin(), after - 1); }
+    std::erase_if(points, [&](const PricePoint& point) { return point.at > to; });
+    return points;
+  }
+
+  // --- what is no machine ---
+
+  Result<std::vector<Leftover>> leftovers() override {
+    return with_session([&](Session& session) -> Result<std::vector<Leftover>> {
+      return in_all_regions<Leftover>(
+          session, [&](const std::string& region) { return Ground::leftovers(session, region); });
+    });
+  }
+
+  Status remove(const std::vector<Leftover>& leftovers) override {
+    if (leftovers.empty()) { return Ok{}; }
+    return with_session([&](Session& session) { return ground_.remove(session, leftovers); });
+  }
+
+  Status sweep(const Token& token, const OfferKey& offer) override {
+    if (fabric_layout(offer.instance_type).empty()) { return Ok{}; }  // it has nothing of its own
+    return with_session([&](Session& session) -> Status {
+      TRY(const std::vector<Leftover> all, Ground::leftovers(session, offer.region, token));
+      return ground_.remove(session, all);
+    });
+  }
+
+ private:
+  static Error no_price(const OfferKey& key) {
+    return {.kind = ErrorKind::not_found,
+            .message = "EC2 tells no spot price of " + format_offer_key(key),
+            .source = "aws " + key.region + " DescribeSpotPriceHistory"};
+  }
+
+  Result<std::shared_ptr<Visit>> open() {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    if (visit_ == nullptr) {
+      auto visit = std::make_shared<Visit>(parts_);
+      TRY([[maybe_unused]] const Ok in, visit->session.log_in());
+      visit_ = std::move(visit);
+    }
+    return visit_;
+  }
+
+  template <class Work>
+  auto with_session(Work work) -> decltype(work(std::declval<Session&>())) {
+    TRY(const std::shared_ptr<Visit> visit, open());
+    auto done = work(visit->session);
+    if (!done.ok() && done.error().kind == ErrorKind::auth) {
+      // The next call looks for other keys.
+      const std::lock_guard<std::mutex> hold(mutex_);
+      if (visit_ == visit) { visit_.reset(); }
+    }
+    return done;
+  }
+
+  Result<std::vector<std::string>> regions(Session& session) {
+    {
+      const std::lock_guard<std::mutex> hold(mutex_);
+      if (!regions_.empty() && parts_.clock.now() < regions_until_) { return regions_; }
+    }
+    TRY(std::vector<std::string> told, session.regions());
+    const std::lock_guard<std::mutex> hold(mutex_);
+    regions_ = std::move(told);
+    regions_until_ = parts_.clock.now() + kRegionsGood;
+    return regions_;
+  }
+
+  /// All of it, or the first error.
+  template <class Row, class Ask>
+  Result<std::vector<Row>> in_all_regions(Session& session, Ask ask) {
+    TRY(const std::vector<std::string> names, regions(session));
+    std::vector<Result<std::vector<Row>>> parts(names.size(), std::vector<Row>{});
+    parts_.fan_out.run(names.size(), kRegionsAtOnce, [&](std::size_t i) { parts[i] = ask(names[i]); });
+    std::vector<Row> all;
+    for (Result<std::vector<Row>>& part : parts) {
+      if (!part.ok()) { return part.error(); }
+      for (Row& row : part.value()) { all.push_back(std::move(row)); }
+    }
+    return all;
+  }
+
+  // --- booking ---
+
+  Result<std::vector<Machine>> book(Session& session, const GangRequest& request) {
+    const OfferKey& key = request.offer.key;
+    LaunchPlan plan{.zone = key.zone};
+    TRY(plan.security_group, ground_.ensure_group(session, key.region));
+    TRY(const NodeKeys keys, parts_.keys.ensure(request.tags.workload));
+    plan.user_data = cloud_config({.keys = keys, .now = parts_.clock.now(), .expires = request.tags.expires});
+    if (key.market == Market::block) {
+      TRY([[maybe_unused]] const Ok is_there, choose_block(session, request, plan));
+    }
+    if (request.nodes > 1) { plan.cards = fabric_layout(key.instance_type); }
+    if (plan.cards.empty()) { return launch(session, request, plan); }
+    return launch_with_fabric(session, request, plan);
+  }
+
+  static Status choose_block(Session& session, const GangRequest& request, LaunchPlan& plan) {
+    const OfferKey& key = request.offer.key;
+    TRY(const HttpResponse answer, session.call("ec2", key.region, capacity_blocks_call(key)));
+    TRY(const std::vector<CapacityBlock> blocks, parse_capacity_blocks(answer.body));
+    for (const CapacityBlock& block : blocks) {
+      if (block.available < request.nodes) { continue; }
+      plan.capacity_reservation = block.id;
+      plan.zone = block.zone;
+      return Ok{};
+    }
+    return Error{.kind = ErrorKind::capacity,
+                 .message = "no Capacity Block of the account has begun and has " +
+                            std::to_string(request.nodes) + " x " + key.instance_type + " free",
+                 .hint = "buy one first: it is paid up front and not refunded",
+                 .source = "aws " + key.region + " DescribeCapacityReservations",
+                 .scope = ErrorScope::offer};
+  }
+
+  Result<std::vector<Machine>> launch_with_fabric(Session& session, const GangRequest& request,
+                                                  LaunchPlan plan) {
+    const OfferKey& key = request.offer.key;
+    TRY(const HttpResponse answer, session.call("ec2", key.region, subnets_call(plan.zone)));
+    TRY(const std::vector<Subnet> subnets, parse_subnets(answer.body));
+    if (subnets.size() > 1) {
+      // To EC2 a token is another one in another zone: what was booked before is looked for first.
+      TRY(std::vector<Machine> there, find_gang(session, request));
+      if (!there.empty()) { return there; }
+    }
+    if (key.market != Market::block) {
+      TRY([[maybe_unused]] const Ok close, Ground::ensure_placement(session, key.region, request.token));
+      plan.placement_group = gang_name(request.token);
+    }
+    if (plan.cards.size() > 1) {
+      TRY([[maybe_unused]] const Ok addresses,
+          Ground::ensure_addresses(session, key.region, request.token, request.nodes));
+    }
+    Error last{.kind = ErrorKind::capacity,
+               .message = "there is no default subnet to put machines into",
+               .hint = "`aws ec2 create-default-subnet --availability-zone …`",
+               .source = "aws " + key.region + " DescribeSubnets",
+               .scope = key.zone.empty() ? ErrorScope::region : ErrorScope::zone};
+    for (const Subnet& subnet : subnets) {
+      plan.subnet = subnet.id;
+      plan.zone = subnet.zone;
+      Result<std::vector<Machine>> gang = launch(session, request, plan);
+      if (gang.ok() || gang.error().kind != ErrorKind::capacity) { return gang; }
+      last = gang.error();
+    }
+    return last;
+  }
+
+  Result<std::vector<Machine>> launch(Session& session, const GangRequest& request, const LaunchPlan& plan) {
+    const OfferKey& key = request.offer.key;
+    const Result<HttpResponse> answer = session.act(key.region, launch_call(request, plan));
+    if (answer.ok()) {
+      TRY(std::vector<Machine> gang, parse_launched(answer.value().body, key.region));
+      return checked_size(std::move(gang), request);
+    }
+    Error error = answer.error();
+    if (error.code == "IdempotentParameterMismatch") {
+      // The first request said when to power off counted from another minute.
+      TRY(std::vector<Machine> gang, find_gang(session, request));
+      if (!gang.empty()) { return gang; }
+      error.kind = ErrorKind::network;
+      error.maybe_applied = true;
+      error.message = "the gang was booked a moment ago and is not to be seen yet";
+    }
+    if (error.kind == ErrorKind::quota) { error = with_quota(error, request); }
+    if (error.kind == ErrorKind::capacity && error.scope == ErrorScope::zone && key.zone.empty()) {
+      error.scope = ErrorScope::region;
+    }
+    if (error.kind == ErrorKind::not_found) {
+      // Made a moment ago, and not known everywhere yet; or removed by somebody else.
+      ground_.forget_group(key.region);
+      error.kind = ErrorKind::network;
+    }
+    return error;
+  }
+
+  /// The gang of this token, whatever its state; empty: there is none.
+  static Result<std::vector<Machine>> find_gang(Session& session, const GangRequest& request) {
+    std::vector<Machine> gang;
+    TRY([[maybe_unused]] const Ok read,
+        read_machines(session, request.offer.key.region, request.token.value, gang));
+    std::sort(gang.begin(), gang.end(),
+              [](const Machine& a, const Machine& b) { return a.view.index < b.view.index; });
+    if (gang.empty()) { return gang; }
+    return checked_size(std::move(gang), request);
+  }
+
+  static Result<std::vector<Machine>> checked_size(std::vector<Machine> gang, const GangRequest& request) {
+    const bool fits = gang.size() == static_cast<std::size_t>(request.nodes) &&
+                      gang.front().view.offer.instance_type == request.offer.key.instance_type;
+    if (fits) { return gang; }
+    return Error{.kind = ErrorKind::invalid,
+                 .message = "token " + request.token.value +
+                            " was used for another request: " + std::to_string(gang.size()) + " machines",
+                 .source = "aws " + request.offer.key.region + " RunInstances",
+                 .code = "TokenMismatch"};
+  }
+
+  // --- listing ---
+
+  static Status read_machines(Session& session, const std::string& region, const std::string& token,
+                              std::vector<Machine>& machines) {
+    return session.call_pages(region, machines_call(token),
+                              [&](const std::string& body) -> Result<std::string> {
+                                TRY(MachinePage page, parse_machines(body, region));
+                                for (Machine& one : page.machines) { machines.push_back(std::move(one)); }
+                                return page.next;
+                              });
+  }
+
+  Result<std::vector<Machine>> list_all(Session& session) {
+    return in_all_regions<Machine>(session, [&](const std::string& region) -> Result<std::vector<Machine>> {
+      std::vector<Machine> machines;
+      TRY([[maybe_unused]] const Ok read, read_machines(session, region, {}, machines));
+      if (const Status given = Ground::give_addresses(session, region, machines); !given.ok()) {
+        // The list is whole all the same; a machine that nobody reaches is given up by its broker.
+        log_event(LogLevel::warn, "aws.address_failed",
+                  {{"region", region}, {"message", given.error().message}});
+      }
+      return machines;
+    });
+  }
+
+  Result<NodeView> with_keys(NodeView view) {
+    if (view.state != NodeState::running) { return view; }
+    TRY(const std::optional<NodeKeys> keys, parts_.keys.find(view.tags.workload));
+    view.address = ssh_address(view.id, view.address.host, 22, std::string(kUser), keys);
+    return view;
+  }
+
+  Result<std::vector<NodeView>> remember(const std::vector<Machine>& gang) {
+    std::vector<NodeView> views;
+    for (const Machine& machine : gang) {
+      TRY(NodeView view, with_keys(machine.view));
+      views.push_back(std::move(view));
+    }
+    const std::lock_guard<std::mutex> hold(mutex_);
+    for (const NodeView& view : views) {
+      if (view.state != NodeState::ended) { unseen_[view.id] = view; }
+    }
+    return views;
+  }
+
+  /// Those that we have booked and EC2 does not list yet: left out, they would be taken for gone.
+  void add_unseen(std::vector<NodeView>& views) {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    for (const NodeView& view : views) { unseen_.erase(view.id); }
+    const Instant now = parts_.clock.now();
+    std::erase_if(unseen_, [&](const auto& entry) { return now - entry.second.created_at > kUnseen; });
+    for (const auto& [id, view] : unseen_) { views.push_back(view); }
+  }
+
+  // --- ending ---
+
+  Status terminate_in(Session& session, const std::string& region, const std::vector<std::string>& ids) {
+    const Result<HttpResponse> answer = session.act(region, terminate_call(ids));
+    if (answer.ok()) { return Ok{}; }
+    if (answer.error().kind != ErrorKind::not_found) { return answer.error(); }
+    if (ids.size() == 1) { return is_gone(region, ids.front(), answer.error()); }
+    // One unknown id refuses the whole call.
+    Status all = Ok{};
+    for (const std::string& id : ids) {
+      Status ended = terminate_in(session, region, {id});
+      if (!ended.ok() && all.ok()) { all = std::move(ended); }
+    }
+    return all;
+  }
+
+  Status is_gone(const std::string& region, const std::string& id, const Error& error) {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    const auto found = unseen_.find(node_id(region, id));
+    if (found == unseen_.end() || parts_.clock.now() - found->second.created_at > kUnseen) { return Ok{}; }
+    Error again = error;
+    again.kind = ErrorKind::network;
+    again.message = id + " was booked a moment ago, and EC2 does not know it yet";
+    return again;
+  }
+
+  CloudParts parts_;
+  Ground ground_ = {};
+  std::mutex mutex_ = {};  // of all below
+  std::shared_ptr<Visit> visit_ = {};
+  std::vector<std::string> regions_ = {};
+  Instant regions_until_ = {};
+  std::map<NodeId, NodeView> unseen_ = {};  // booked here, not listed yet
+};
+
+}  // namespace
+
+std::unique_ptr<Provider> make_provider(const CloudParts& parts) {
+  return std::make_unique<AwsProvider>(parts);
+}
+
+}  // namespace gpubroker::aws

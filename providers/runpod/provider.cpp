@@ -1,0 +1,184 @@
+#include "providers/runpod/provider.hpp"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+
+#include "core/ports/gang_of_singles.hpp"
+#include "providers/runpod/key.hpp"
+#include "providers/runpod/machines.hpp"
+
+namespace gpubroker::runpod {
+namespace {
+
+constexpr std::size_t kAtOnce = 4;
+constexpr Millis kRemembered = std::chrono::hours{2};
+
+std::string path_of(const NodeId& id) {
+  constexpr std::size_t kPrefixLength = std::string_view("runpod/").size();
+  return "/pods/" + id.value.substr(kPrefixLength);
+}
+
+class RunPodProvider final : public Provider, Provisioner, SingleMachines, Attachments {
+ public:
+  explicit RunPodProvider(const CloudParts& parts) : parts_(parts) {}
+  [[nodiscard]] std::string name() const override { return "runpod"; }
+  [[nodiscard]] bool has_account() override {
+    return !find_runpod_key(parts_.files, parts_.processes).key.empty();
+  }
+  Provisioner& provisioner() override { return *this; }
+  NodeChannel& channel() override { return parts_.channel; }
+  Attachments* attachments() override { return this; }
+  /// 60 calls a minute are allowed.
+  [[nodiscard]] Millis poll_interval() const override { return std::chrono::seconds{3}; }
+
+  Result<std::vector<NodeView>> ensure_gang(const GangRequest& request) override {
+    return ensure_singles(*this, parts_.fan_out, request, kAtOnce);
+  }
+  Result<std::vector<NodeView>> list() override { return list_machines(); }
+  Status terminate(const std::vector<NodeId>& nodes) override { return terminate_machines(nodes); }
+
+  Result<std::vector<NodeView>> list_machines() override {
+    TRY(std::vector<NodeView> views, list_pods());
+    for (NodeView& view : views) {
+      if (view.state != NodeState::running) { continue; }
+      TRY(const std::optional<NodeKeys> keys, parts_.keys.find(view.tags.workload));
+      view.address = ssh_address(view.id, view.address.host, view.address.port, std::string(kUser), keys);
+    }
+    add_remembered(views);
+    return views;
+  }
+
+  Result<NodeView> create_machine(const GangRequest& request, int rank) override {
+    TRY(const NodeKeys keys, parts_.keys.ensure(request.tags.workload));
+    TRY(const Secret key, find_secret());
+    TRY(const HttpRequest question, encode_launch(request, rank, keys, key));
+    TRY(const HttpResponse answer, send(question, "/graphql"));
+    TRY(NodeView view, parse_launched(answer.body));
+    view.token = request.token;
+    view.index = rank;
+    view.offer = request.offer.key;
+    view.tags = request.tags;
+    view.created_at = parts_.clock.now();
+    return view;
+  }
+
+  Status terminate_machines(const std::vector<NodeId>& nodes) override {
+    TRY(std::vector<NodeView> there, list_pods());
+    std::erase_if(there, [&](const NodeView& view) {
+      return std::find(nodes.begin(), nodes.end(), view.id) == nodes.end();
+    });
+    return delete_pods(std::move(there));
+  }
+
+  // --- Pods that stopped by themselves: they lie there until they are deleted ---
+
+  Result<std::vector<Leftover>> leftovers() override {
+    TRY(const std::vector<NodeView> stopped, list_stopped());
+    std::vector<Leftover> found;
+    for (const NodeView& view : stopped) {
+      found.push_back({.kind = "stopped pod",
+                       .id = view.id.value,
+                       .region = view.offer.region,
+                       .token = view.token,
+                       .costs = true});
+    }
+    return found;
+  }
+
+  Status remove(const std::vector<Leftover>& leftovers) override {
+    TRY(std::vector<NodeView> stopped, list_stopped());
+    std::erase_if(stopped, [&](const NodeView& view) {
+      return std::none_of(leftovers.begin(), leftovers.end(),
+                          [&](const Leftover& one) { return one.id == view.id.value; });
+    });
+    return delete_pods(std::move(stopped));
+  }
+
+  Status sweep(const Token& token, const OfferKey& /*offer*/) override {
+    TRY(std::vector<NodeView> stopped, list_stopped());
+    std::erase_if(stopped, [&](const NodeView& view) { return view.token != token; });
+    return delete_pods(std::move(stopped));
+  }
+
+ private:
+  Result<std::vector<NodeView>> list_pods() {
+    TRY(const Secret key, find_secret());
+    TRY(const HttpResponse answer, send(encode_get("/pods", key), "/pods"));
+    return parse_pods(answer.body);
+  }
+
+  Result<std::vector<NodeView>> list_stopped() {
+    TRY(std::vector<NodeView> views, list_pods());
+    std::erase_if(views, [](const NodeView& view) { return view.state != NodeState::ended; });
+    return views;
+  }
+
+  /// All of them, even if one cannot be deleted: the first error is the answer.
+  Status delete_pods(std::vector<NodeView> pods) {
+    std::vector<Status> done(pods.size(), Status(Ok{}));
+    parts_.fan_out.run(pods.size(), kAtOnce, [&](std::size_t i) { done[i] = delete_pod(pods[i]); });
+    for (const Status& status : done) {
+      if (!status.ok()) { return status.error(); }
+    }
+    return Ok{};
+  }
+
+  Status delete_pod(NodeView& pod) {
+    TRY(const Secret key, find_secret());
+    const std::string path = path_of(pod.id);
+    const Result<HttpResponse> answer = send(encode_delete(path, key), path);
+    if (!answer.ok() && answer.error().kind != ErrorKind::not_found) { return answer.error(); }
+    if (pod.state != NodeState::ended) {
+      pod.state = NodeState::ended;
+      pod.end_reason = "terminated";
+    }
+    pod.address = {};
+    const std::lock_guard<std::mutex> hold(mutex_);
+    deleted_[pod.id] = Deleted{.at = parts_.clock.monotonic(), .view = pod};
+    return Ok{};
+  }
+
+  /// RunPod's list forgets a pod the moment it is deleted: what this process ended is told for a while.
+  void add_remembered(std::vector<NodeView>& views) {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    const Millis now = parts_.clock.monotonic();
+    std::erase_if(deleted_, [&](const auto& entry) { return now - entry.second.at > kRemembered; });
+    for (const auto& [id, deleted] : deleted_) {
+      const bool is_listed = std::any_of(views.begin(), views.end(),
+                                         [&, &one = id](const NodeView& view) { return view.id == one; });
+      if (!is_listed) { views.push_back(deleted.view); }
+    }
+  }
+
+  Result<Secret> find_secret() {
+    const FoundKey found = find_runpod_key(parts_.files, parts_.processes);
+    if (found.key.empty()) { return no_credentials("runpod", kNeeds); }
+    return found.key;
+  }
+
+  Result<HttpResponse> send(const HttpRequest& request, const std::string& path) {
+    TRY(HttpResponse answer, parts_.http.send(request));
+    if (answer.status < 400) { return answer; }
+    Error error = parse_error(answer, request.method + " " + path, parts_.clock.now());
+    // A server that failed half-way may have done it.
+    error.maybe_applied = answer.status >= 500 && request.method != "GET";
+    return error;
+  }
+
+  struct Deleted {
+    Millis at{0};  // of clock.monotonic()
+    NodeView view = {};
+  };
+  CloudParts parts_;
+  std::mutex mutex_ = {};
+  std::map<NodeId, Deleted> deleted_ = {};
+};
+
+}  // namespace
+
+std::unique_ptr<Provider> make_provider(const CloudParts& parts) {
+  return std::make_unique<RunPodProvider>(parts);
+}
+
+}  // namespace gpubroker::runpod
