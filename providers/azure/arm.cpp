@@ -98,7 +98,7 @@ Status Arm::remove(const std::string& url) {
   return answer.error();
 }
 
-Status Arm::await_allocation(const std::string& machine_id, const HttpResponse& accepted) {
+Result<bool> Arm::await_allocation(const std::string& machine_id, const HttpResponse& accepted) {
   TRY(const std::string operation, operation_url(accepted));
   const Instant deadline = clock_.now() + kPatience;
   Millis pause = kLeastPause;
@@ -111,15 +111,15 @@ Status Arm::await_allocation(const std::string& machine_id, const HttpResponse& 
     const Result<Operation> state = look(operation, pause);
     if (!state.ok()) { return maybe(state.error()); }
     if (state.value().error) { return *state.value().error; }
-    if (!state.value().is_running) { return Ok{}; }
+    if (!state.value().is_running) { return true; }
     const Result<std::string> body = get(machine_state_url(machine_id));
     if (!body.ok()) { return maybe(body.error()); }
     const Result<Resource> machine = parse_resource(body.value());
     if (!machine.ok()) { return maybe(machine.error()); }
-    if (!machine.value().power.empty()) { return Ok{}; }
+    if (!machine.value().power.empty()) { return true; }
     clock_.sleep_until(clock_.now() + pause);
   }
-  return Ok{};  // the list will tell
+  return operation.empty();  // else the list will tell
 }
 
 }  // namespace gpubroker::azure

@@ -31,9 +31,9 @@ class Arm {
   /// DELETE; the gone succeeds, and nobody waits for it to go.
   Status remove(const std::string& url);
   /// After an accepted booking: waits until the machine is allocated, or cannot be, but no longer than
-  /// kPatience; whether it boots is not waited for. The operation's error, or `network` with maybe_applied
-  /// when it cannot be asked.
-  Status await_allocation(const std::string& machine_id, const HttpResponse& accepted);
+  /// kPatience; whether it boots is not waited for. Whether it is allocated by then; the operation's error,
+  /// or `network` with maybe_applied when it cannot be asked.
+  Result<bool> await_allocation(const std::string& machine_id, const HttpResponse& accepted);
 
  private:
   /// One look at an operation; how long it wants to be left alone then.

@@ -96,13 +96,14 @@ class Booking final : public SingleMachines {
     booking.repeatable = false;
     TRY(const HttpResponse accepted, arm_.change(booking));
     TRY(const Resource machine, parse_resource(accepted.body));
-    TRY([[maybe_unused]] const Ok allocated, arm_.await_allocation(id, accepted));
+    TRY(const bool is_allocated, arm_.await_allocation(id, accepted));
     NodeView view{.id = node_id(place_.group, name),
                   .token = request.token,
                   .index = rank,
                   .offer = request.offer.key,
                   .tags = request.tags};
     view.created_at = machine.created == Instant{} ? parts_.clock.now() : machine.created;
+    if (is_allocated) { view.billed_from = view.created_at; }
     return view;
   }
 

@@ -22,9 +22,9 @@ void end(NodeView& view, std::string reason, std::optional<Instant> at) {
   view.ended_at = at;
 }
 
-/// Billing: by the second while it is allocated, a stopped machine too; deallocated, and while it is deleted,
-/// it is not (Microsoft's "States and billing", (?)). The moment of "succeeded" is when the machine was up,
-/// the nearest to its allocation that a list tells (?).
+/// Billing: by the second of allocation, a stopped machine's too; deallocated, and while it is deleted, it is
+/// not billed (Microsoft's "States and billing", (?)). No list tells the moment of the allocation: it lies
+/// seconds after the creation, and minutes before the machine counts as provisioned.
 void judge(NodeView& view, const std::string& state, const MachineStatus& status, const GangGroup* group) {
   if (state == "Deleting") { return end(view, reason_of(group, view), status.since); }
   if (status.power == "deallocating" || status.power == "deallocated") {
@@ -33,7 +33,7 @@ void judge(NodeView& view, const std::string& state, const MachineStatus& status
   if (state == "Failed" && status.power.empty()) {
     return end(view, status.failure.empty() ? "host failure" : "failed: " + status.failure, status.since);
   }
-  if (state == "Succeeded" && !status.power.empty()) { view.billed_from = status.since; }
+  if (!status.power.empty()) { view.billed_from = view.created_at; }
   if (status.power == "running") { view.state = NodeState::running; }
   if (status.power == "stopped" || status.power == "stopping") { view.state = NodeState::stopped; }
 }

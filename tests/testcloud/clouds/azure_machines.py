@@ -7,8 +7,8 @@ Scenario under clouds.azure, all optional, besides those of azure.py:
     "arm_page": 50        rows of a page
     "stock_out": "SkuNotAvailable"     a stock-out refuses the PUT; else the operation fails later, as allocations do, and a dead machine stays
     "reservations": {"/subscriptions/…/capacityReservationGroups/G": {"region", "size", "count"}}
-Machines are billed by the second from running until their deletion begins; power-off leaves them allocated and billed. Everything stands
-in resource groups: what @leaks tells are groups."""
+Machines are billed by the second from their creation until their deletion begins; power-off leaves them allocated and billed.
+Everything stands in resource groups: what @leaks tells are groups."""
 import json, re, time, uuid
 
 from testcloud.api import Response, leaks, metadata
@@ -87,9 +87,10 @@ def put_vm(request, store, resource):
     if not failure:
         fleet_id = resource["name"] if resource["name"] not in store.world.fleet.machines else f"{resource['name']}~{resource['vm_id'][:4]}"
         price = round((spot if market == "spot" else on_demand) * 1_000_000)
-        machine = store.world.fleet.create("azure", fleet_id, region, zone, size, market, price, unit_ms=1000, tags=tags, keys=keys, user_data=user_data, user=user, on_power_off="stay")
+        machine = store.world.fleet.create("azure", fleet_id, region, zone, size, market, price, unit_ms=1000, tags=tags, keys=keys, user_data=user_data, user=user, on_power_off="stay",
+                                                   bill_from_creation=True)
         machine.address = resource["address"]["address"] if resource["address"] else machine.address
-        resource["machine"] = machine
+        resource |= {"machine": machine, "created_ms": machine.created_ms}
         machine.extra["resource"] = resource
         add_disk(store, resource)
     if takes_nic:
