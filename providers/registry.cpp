@@ -6,6 +6,8 @@
 #include "providers/aws/notice.hpp"
 #include "providers/aws/provider.hpp"
 #include "providers/azure/cloud.hpp"
+#include "providers/azure/notice.hpp"
+#include "providers/azure/provider.hpp"
 #include "providers/brev/cloud.hpp"
 #include "providers/coreweave/cloud.hpp"
 #include "providers/crusoe/cloud.hpp"
@@ -81,6 +83,7 @@ NoticeMaker find_notice_maker(const std::string& provider) {
   // clang-format off
   static const std::map<std::string, NoticeMaker> makers = {
       {"aws", aws::make_notice_source},
+      {"azure", azure::make_notice_source},
       {"gcp", gcp::make_notice_source},
   };
   // clang-format on
@@ -92,6 +95,7 @@ std::vector<ProviderEntry> all_providers() {
   // clang-format off
   return {
       {"aws", make_cloud_provider<aws::make_provider>},
+      {"azure", make_cloud_provider<azure::make_provider>},
       {"gcp", make_cloud_provider<gcp::make_provider>},
       {"lambda", make_cloud_provider<lambda::make_provider>},
       {"local", make_local},

@@ -12,6 +12,8 @@ namespace gpubroker::azure {
 namespace {
 
 constexpr std::string_view kSource = "azure";
+constexpr std::string_view kMoreQuota =
+    "`az vm list-usage` shows the quotas; the portal's page Quotas raises them";
 
 struct CodeRow {
   std::string_view code;
@@ -19,7 +21,7 @@ struct CodeRow {
   ErrorScope scope;
   std::string_view hint;
 };
-/// What questions are refused with. The codes of launches come with launches.
+/// Source: shared API notes, section 4.2 (error texts of karpenter-provider-azure and dstack).
 constexpr std::array kCodes = {
     CodeRow{"AuthorizationFailed", ErrorKind::auth, ErrorScope::account,
             "the role Reader on the subscription is enough for sizes and quotas"},
@@ -42,6 +44,20 @@ constexpr std::array kCodes = {
     CodeRow{"LocationNotAvailableForResourceType", ErrorKind::not_found, ErrorScope::region, ""},
     CodeRow{"TooManyRequests", ErrorKind::throttled, ErrorScope::account, ""},
     CodeRow{"SubscriptionRequestsThrottled", ErrorKind::throttled, ErrorScope::account, ""},
+    // Of bookings:
+    CodeRow{"SkuNotAvailable", ErrorKind::capacity, ErrorScope::region, ""},
+    CodeRow{"AllocationFailed", ErrorKind::capacity, ErrorScope::region, ""},
+    CodeRow{"ZonalAllocationFailed", ErrorKind::capacity, ErrorScope::zone, ""},
+    CodeRow{"OverconstrainedAllocationRequest", ErrorKind::capacity, ErrorScope::region, ""},
+    CodeRow{"OverconstrainedZonalAllocationRequest", ErrorKind::capacity, ErrorScope::zone, ""},
+    CodeRow{"QuotaExceeded", ErrorKind::quota, ErrorScope::region, kMoreQuota},
+    CodeRow{"RequestDisallowedByPolicy", ErrorKind::auth, ErrorScope::account,
+            "a policy of the subscription forbids it: ask its owner"},
+    CodeRow{"ResourceGroupBeingDeleted", ErrorKind::conflict, ErrorScope::request, ""},
+    CodeRow{"ReferencedResourceNotProvisioned", ErrorKind::conflict, ErrorScope::request, ""},
+    CodeRow{"AnotherOperationInProgress", ErrorKind::conflict, ErrorScope::request, ""},
+    CodeRow{"RetryableError", ErrorKind::conflict, ErrorScope::request, ""},
+    CodeRow{"RetryableErrorDueToAnotherOperation", ErrorKind::conflict, ErrorScope::request, ""},
 };
 
 std::string subscription_base(std::string_view subscription) {
@@ -99,6 +115,38 @@ bool matches_any(const std::vector<std::string>& patterns, std::string_view acti
                      [&](const std::string& pattern) { return matches_pattern(lower(pattern), action); });
 }
 
+const CodeRow* find_code(std::string_view code) {
+  const auto* const found =
+      std::find_if(kCodes.begin(), kCodes.end(), [&](const CodeRow& row) { return row.code == code; });
+  return found == kCodes.end() ? nullptr : found;
+}
+
+/// The text behind `after`, up to `until`.
+std::string between(const std::string& text, std::string_view after, std::string_view until) {
+  const std::size_t at = text.find(after);
+  if (at == std::string::npos) { return {}; }
+  const std::size_t begin = at + after.size();
+  return text.substr(begin, text.find(until, begin) - begin);
+}
+
+/// "… exceeding approved LowPriorityCores quota. … Location: eastus, Current Limit: 96, Current Usage: 0,
+/// Additional Required: 192, (Minimum) New Limit Required: 192. …" comes as OperationNotAllowed, which also
+/// says other things.
+void read_quota(const std::string& message, Error& error) {
+  const std::string quota = between(message, "exceeding approved ", " quota");
+  const auto number = [&](std::string_view name) { return between(message, std::string(name) + ": ", ","); };
+  const std::string limit = number("Current Limit");
+  if (quota.empty() && lower(message).find("quota") == std::string::npos) { return; }
+  error.kind = ErrorKind::quota;
+  error.scope = ErrorScope::region;
+  error.hint = kMoreQuota;
+  if (!quota.empty() && parse_int(limit)) {
+    error.message = "the quota " + quota + " of " + number("Location") + " is " + limit + " vCPUs, " +
+                    number("Current Usage") + " are used, and " + number("Additional Required") +
+                    " more are needed";
+  }
+}
+
 }  // namespace
 
 Result<std::string> parse_link(std::string_view link, std::string_view host) {
@@ -136,18 +184,31 @@ Error parse_error(const HttpResponse& answer, std::string_view what, Instant now
     const AnswerValue error = root.find("error").value_or(root);
     code = error.text_or("code");
     message = error.text_or("message");
+    const std::optional<AnswerValue> details = error.find("details");
+    if (find_code(code) != nullptr || !details || !details->is_list()) { return; }
+    for (const AnswerValue& detail : details->list()) {
+      // A deployment's or a set's error says what it was inside only.
+      if (find_code(detail.text_or("code")) == nullptr) { continue; }
+      code = detail.text_or("code");
+      message = detail.text_or("message", message);
+    }
   }));
   Error error = error_from_answer(answer, "azure " + std::string(what), code, message, now);
   error.code = code;
-  for (const CodeRow& row : kCodes) {
-    if (row.code != code) { continue; }
-    error.kind = row.kind;
-    error.scope = row.scope;
-    error.hint = row.hint;
+  if (const CodeRow* const row = find_code(code)) {
+    error.kind = row->kind;
+    error.scope = row->scope;
+    error.hint = row->hint;
+  }
+  if ((code == "OperationNotAllowed" || code == "QuotaExceeded") && answer.status != 429) {
+    read_quota(message, error);
   }
   // Reader is not enough for this one.
   if (code == "AuthorizationFailed" && message.find("placementScores") != std::string::npos) {
     error.hint = "ask for the role Compute Recommendations Role on the subscription";
+  } else if (code == "AuthorizationFailed" && (message.find("/write'") != std::string::npos ||
+                                               message.find("/delete'") != std::string::npos)) {
+    error.hint = "to launch, ask for the role Contributor on the subscription";
   }
   return error;
 }

@@ -1,4 +1,4 @@
-"""Microsoft Azure: the price list, Resource Manager as far as sizes, quotas and scores go, Entra's logins, the identity of a machine.
+"""Microsoft Azure: the price list, Resource Manager (machines and what they need: azure_machines.py), Entra's logins, the identity of a machine.
 
 Tokens are JWTs that this Entra signed; ARM takes no others, none that ran out, and none for somebody else. Roles are honoured.
 Scenario under clouds.azure, all optional:
@@ -17,9 +17,10 @@ Scenario under clouds.azure, all optional:
 import base64, fnmatch, hashlib, hmac, json, re, time, urllib.parse, uuid
 
 from testcloud.api import Response, host
+from testcloud.clouds.azure_arm import ARM, refuse
+from testcloud.clouds.azure_machines import answer_machines
 from testcloud.clouds.azure_world import CLIENT, REGIONS, SECRET, SIZES, SUBSCRIPTION, TENANT, BadFilter, Filter, price_rows
 
-ARM = "https://management.azure.com"
 LOGIN = "https://login.microsoftonline.com"
 ROLES = [{"actions": ["*"], "notActions": ["Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write", "Microsoft.Authorization/elevateAccess/Action"]},
          {"actions": ["Microsoft.Compute/locations/placementScores/generate/action"], "notActions": []}]
@@ -179,10 +180,6 @@ def metadata(request):
 
 # --- management.azure.com ---
 
-def refuse(status, code, message, headers=None):
-    return Response(status, {"error": {"code": code, "message": message}}, {"x-ms-failure-cause": "gateway", "x-ms-request-id": str(uuid.uuid4()), **(headers or {})})
-
-
 def may(config, action):
     fits = lambda patterns: any(fnmatch.fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
     return any(fits(role["actions"]) and not fits(role.get("notActions", [])) for role in config.get("roles", ROLES))
@@ -287,6 +284,11 @@ def locations(subscription):
     return Response(200, {"value": rows})
 
 
+def forbid(subscription, action):
+    return refuse(403, "AuthorizationFailed", f"The client '{CLIENT}' with object id '{OBJECT}' does not have authorization to perform action '{action}' over scope "
+                  f"'/subscriptions/{subscription}' or the scope is invalid. If access was recently granted, please refresh your credentials.")
+
+
 @host("management.azure.com")
 def arm(request):
     config = request.world.cloud("azure")
@@ -317,9 +319,14 @@ def arm(request):
     if region and region[2] != "usages":
         calls["POST", rest] = ("Microsoft.Compute/locations/placementScores/generate/action", lambda: scores(request, config))
     if (request.method, rest) not in calls:
+        wanted = []
+        answered = answer_machines(request, found[2] or "", lambda action: wanted.append(action) or may(config, action))
+        if answered is not None:
+            return answered
+        if wanted and not may(config, wanted[-1]):
+            return forbid(one["id"], wanted[-1])
         return refuse(404, "InvalidResourceType", f"The resource type could not be found for '{request.path}'.")
     action, answer = calls[request.method, rest]
     if not may(config, action):
-        return refuse(403, "AuthorizationFailed", f"The client '{CLIENT}' with object id '{OBJECT}' does not have authorization to perform action '{action}' over scope "
-                      f"'/subscriptions/{one['id']}' or the scope is invalid. If access was recently granted, please refresh your credentials.")
+        return forbid(one["id"], action)
     return answer()
