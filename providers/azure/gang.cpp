@@ -249,7 +249,7 @@ Result<std::vector<NodeView>> list_machines(Arm& arm, const CloudParts& parts) {
   for (NodeView& view : views) {
     if (view.state != NodeState::running) { continue; }
     TRY(const std::optional<NodeKeys> keys, parts.keys.find(view.tags.workload));
-    view.address = ssh_address(view.id, view.address.host, 22, std::string(kUser), keys);
+    view.address = ssh_address(view.id, view.address, 22, std::string(kUser), keys);
   }
   return views;
 }

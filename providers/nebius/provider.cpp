@@ -102,7 +102,7 @@ class NebiusProvider final : public Provider, Provisioner, Attachments {
     for (NodeView& view : views) {
       if (view.state == NodeState::running) {
         TRY(const std::optional<NodeKeys> keys, parts_.keys.find(view.tags.workload));
-        view.address = ssh_address(view.id, view.address.host, 22, std::string(kUser), keys);
+        view.address = ssh_address(view.id, view.address, 22, std::string(kUser), keys);
       }
       date_notice(view);
     }
