@@ -13,6 +13,7 @@ std::vector<CloudCase> cloud_cases() {
        .host = "ec2",
        .path = "/",
        .body = "Action=RunInstances",
+       .ends_itself = false},
       {.name = "azure",
        .on_demand = {"azure", "eastus", "", "Standard_ND96isr_H100_v5", Market::on_demand},
        .spot = OfferKey{"azure", "eastus", "", "Standard_ND96isr_H100_v5", Market::spot},
