@@ -598,6 +598,15 @@ Instant next_look(const WorkloadState& state, Instant now, Millis poll) {
   if (state.phase == Phase::queued && state.wait_until && *state.wait_until > now) {
     next = std::min(std::max(next, *state.wait_until), now + seconds{15});
   }
+  // What failed and is to be tried again is tried when its pause is over, not when progress is next looked
+  // at.
+  for (const Attempt& attempt : state.attempts) {
+    if (!needs_release(attempt)) { continue; }
+    for (const auto& [name, pending] : attempt.actions) {
+      const bool waits = pending.tries > 0 && !pending.done && !pending.outstanding;
+      if (waits && pending.not_before > now) { next = std::min(next, pending.not_before); }
+    }
+  }
   return next;
 }
 

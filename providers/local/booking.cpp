@@ -368,7 +368,7 @@ NodeView view_node(const NodeRecord& node, Instant now, const std::string& nodes
   // A machine that ended before it was running is not billed at all.
   if (node.ended_at ? *node.ended_at >= node.ready_at : is_ready) { view.billed_from = node.ready_at; }
   if (view.state != NodeState::starting) {
-    view.address = {node.id, node.ip, nodes_folder + "/" + node.name, binary};
+    view.address = {.id = node.id, .host = node.ip, .root = nodes_folder + "/" + node.name, .binary = binary};
   }
   if (node.preempt_at && node.notice > Millis{0} && !node.ended_at && now >= *node.preempt_at - node.notice) {
     view.notice_until = node.preempt_at;

@@ -94,7 +94,7 @@ std::string strip_length(const std::string& address) {
   return address.substr(0, address.find('/'));
 }
 
-/// InstanceStatus{state1 network_interfaces2{public_ip_address4{address1}}}.
+/// InstanceStatus{state1 network_interfaces2{ip_address3{address1} public_ip_address4{address1}}}.
 Status read_status_of(const ProtoMessage& status, Instance& instance) {
   const std::uint64_t state = status.number(1);
   if (state <= static_cast<std::uint64_t>(InstanceState::error)) {
@@ -102,7 +102,11 @@ Status read_status_of(const ProtoMessage& status, Instance& instance) {
   }
   TRY(const std::vector<ProtoMessage> interfaces, status.messages(2));
   for (const ProtoMessage& interface : interfaces) {
+    TRY(const ProtoMessage inside, interface.message(3));
     TRY(const ProtoMessage address, interface.message(4));
+    if (instance.view.address.peer_host.empty()) {
+      instance.view.address.peer_host = strip_length(inside.text(1));
+    }
     if (instance.view.address.host.empty()) { instance.view.address.host = strip_length(address.text(1)); }
   }
   return Ok{};

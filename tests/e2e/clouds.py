@@ -16,9 +16,12 @@ root = tempfile.mkdtemp(prefix="gb-clouds-")
 # What is launched at each, and whether the cloud tells times (then the ledger is the bill to the micro-dollar).
 CLOUDS = {
     "aws": ("{cloud: aws, region: us-east-1, accelerators: 'H100:8'}", True),
+    "azure": ("{cloud: azure, accelerators: 'H100:8'}", True),
     "gcp": ("{cloud: gcp, accelerators: 'H100:8'}", True),
     "lambda": ("{cloud: lambda, accelerators: 'H100:8'}", False),
+    "nebius": ("{cloud: nebius, accelerators: 'H100:8'}", True),
     "runpod": ("{cloud: runpod, accelerators: 'H100:8'}", False),
+    "vast": ("{cloud: vast, accelerators: 'H100:8', max_price: 30}", False),
 }
 TICK = "n=0; while [ $n -lt 600 ]; do n=$((n+1)); echo tick $n; sleep 0.1; done"
 

@@ -157,7 +157,9 @@ TEST_CASE("the view of a machine follows the clock") {
   CHECK(at(99).address.host.empty());
   CHECK_FALSE(at(99).billed_from.has_value());
   CHECK(at(100).state == NodeState::running);
-  CHECK(at(100).address == NodeAddress{{"local/abc-1"}, "127.77.1.1", "/n/abc-1", "/bin/gpubroker"});
+  CHECK(at(100).address ==
+        NodeAddress{
+            .id = {"local/abc-1"}, .host = "127.77.1.1", .root = "/n/abc-1", .binary = "/bin/gpubroker"});
   CHECK(at(100).billed_from == node.ready_at);
   CHECK_FALSE(at(699).notice_until.has_value());
   CHECK(at(700).notice_until == node.preempt_at);
