@@ -41,7 +41,7 @@ def check_rules(body):
             raise Refused(400, "InvalidRequestFormat", "Cannot parse the request.")
         for one, many in (("sourceAddressPrefix", "sourceAddressPrefixes"), ("destinationAddressPrefix", "destinationAddressPrefixes"), ("sourcePortRange", "sourcePortRanges"),
                           ("destinationPortRange", "destinationPortRanges")):
-            if bool(told.get(one)) == bool(told.get(many)):
+            if bool(told.get(one)) == bool(told.get(many)) or not isinstance(told.get(one, ""), str) or not isinstance(told.get(many, []), list):
                 raise Refused(400, "SecurityRuleParameterContainsUnsupportedValue", f"Security rule {rule['name']} needs one of {one} and {many}.")
 
 
