@@ -285,6 +285,11 @@ def resource_call(request, store, group_name, provider, type, name, rest, may):
         return merge_tags(request, store, resource)
     if kind == VM:
         return vm_call(request, store, resource, rest)
+    if rest:
+        inside = [one for one in show_network(store, resource)["properties"].get("subnets", []) if rest == f"subnets/{one['name'].lower()}"] if "body" in resource else []
+        if request.method == "GET" and inside:
+            return Response(200, inside[0])
+        raise Refused(404, "NotFound", f"Resource {id}/{rest} not found.")
     if request.method == "PUT" and type in NETWORK_FIELDS:
         return put_network(request, store, resource, type)
     if request.method == "PUT" and type == "availabilitySets":
