@@ -16,6 +16,7 @@ root = tempfile.mkdtemp(prefix="gb-clouds-")
 # What is launched at each, and whether the cloud tells times (then the ledger is the bill to the micro-dollar).
 CLOUDS = {
     "aws": ("{cloud: aws, region: us-east-1, accelerators: 'H100:8'}", True),
+    "azure": ("{cloud: azure, accelerators: 'H100:8'}", True),
     "gcp": ("{cloud: gcp, accelerators: 'H100:8'}", True),
     "lambda": ("{cloud: lambda, accelerators: 'H100:8'}", False),
     "runpod": ("{cloud: runpod, accelerators: 'H100:8'}", False),
