@@ -21,10 +21,12 @@ constexpr std::array kNeeded = {
     Needed{"Microsoft.Compute/locations/placementScores/generate/action", "spot scores"},
     Needed{"Microsoft.Resources/subscriptions/resourceGroups/write", "launching"},
     Needed{"Microsoft.Resources/subscriptions/resourceGroups/delete", "cleaning up"},
+    Needed{"Microsoft.Resources/tags/write", "launching"},
     Needed{"Microsoft.Network/networkSecurityGroups/write", "launching"},
     Needed{"Microsoft.Network/virtualNetworks/write", "launching"},
     Needed{"Microsoft.Network/networkInterfaces/write", "launching"},
     Needed{"Microsoft.Network/publicIPAddresses/write", "launching"},
+    Needed{"Microsoft.Compute/availabilitySets/write", "launching"},
     Needed{"Microsoft.Compute/virtualMachines/write", "launching"},
     Needed{"Microsoft.Compute/virtualMachines/delete", "cleaning up"},
 };

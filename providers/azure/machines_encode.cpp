@@ -62,7 +62,8 @@ Json rule(const std::string& name, int priority, const std::string& ports, Json 
                      {"sourcePortRange", "*"},
                      {"destinationPortRange", ports},
                      {"destinationAddressPrefix", "*"}};
-  properties[sources.is_array() ? "sourceAddressPrefixes" : "sourceAddressPrefix"] = std::move(sources);
+  const char* const name_of_sources = sources.is_array() ? "sourceAddressPrefixes" : "sourceAddressPrefix";
+  properties[name_of_sources] = std::move(sources);
   return {{"name", name}, {"properties", std::move(properties)}};
 }
 

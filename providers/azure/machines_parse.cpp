@@ -78,6 +78,9 @@ std::optional<GangGroup> read_group(const AnswerValue& row) {
   const std::map<std::string, std::string> tags = tags_of(row);
   if (!read_machine_tags(tags, group.view)) { return std::nullopt; }
   group.name = row.at("name").text();
+  if (!parse_node_id(node_id(group.name, "x"))) {
+    AnswerValue::refuse("\"" + group.name + "\" is no name of a group");
+  }
   group.view.offer.provider = "azure";
   group.view.offer.region = lower(row.at("location").text());
   group.view.offer.zone = tag(tags, "zone");

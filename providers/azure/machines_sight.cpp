@@ -26,6 +26,8 @@ void end(NodeView& view, std::string reason, std::optional<Instant> at) {
 /// not billed (Microsoft's "States and billing", (?)). No list tells the moment of the allocation: it lies
 /// seconds after the creation, and minutes before the machine counts as provisioned.
 void judge(NodeView& view, const std::string& state, const MachineStatus& status, const GangGroup* group) {
+  // What has a power state is or was allocated; one whose allocation failed has none (?).
+  if (!status.power.empty()) { view.billed_from = view.created_at; }
   if (state == "Deleting") { return end(view, reason_of(group, view), status.since); }
   if (status.power == "deallocating" || status.power == "deallocated") {
     return end(view, "deallocated", std::nullopt);
@@ -33,7 +35,6 @@ void judge(NodeView& view, const std::string& state, const MachineStatus& status
   if (state == "Failed" && status.power.empty()) {
     return end(view, status.failure.empty() ? "host failure" : "failed: " + status.failure, status.since);
   }
-  if (!status.power.empty()) { view.billed_from = view.created_at; }
   if (status.power == "running") { view.state = NodeState::running; }
   if (status.power == "stopped" || status.power == "stopping") { view.state = NodeState::stopped; }
 }

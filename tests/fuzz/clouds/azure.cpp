@@ -1,5 +1,7 @@
 // Every parser of Azure's codec on any bytes. Seeds: tests/fixtures/azure.
 #include "providers/azure/codec.hpp"
+#include "providers/azure/machines.hpp"
+#include "providers/azure/notice.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace gpubroker;  // NOLINT(google-build-using-namespace): a program of few functions.
@@ -55,6 +57,40 @@ void read_logins(std::string_view input) {
   static_cast<void>(azure::read_token(Secret(std::string(input))));
 }
 
+/// Every list, alone and together with itself as if all had come so.
+void read_machines(std::string_view input) {
+  const Instant now{1'795'521'600'000};
+  azure::Sight sight;
+  if (auto groups = azure::parse_groups(input); groups.ok()) { sight.groups = groups.value().rows; }
+  if (auto machines = azure::parse_machines(input); machines.ok()) { sight.machines = machines.value().rows; }
+  if (auto statuses = azure::parse_statuses(input); statuses.ok()) {
+    sight.statuses.insert(statuses.value().rows.begin(), statuses.value().rows.end());
+  }
+  if (auto addresses = azure::parse_addresses(input); addresses.ok()) {
+    sight.addresses.insert(addresses.value().rows.begin(), addresses.value().rows.end());
+  }
+  for (const NodeView& view : azure::assemble(sight, now)) {
+    fuzz::must(azure::parse_node_id(view.id).has_value(), "a machine's id leads back to it");
+    fuzz::must(!view.token.value.empty(), "a machine of ours has a token");
+    fuzz::must(view.state != NodeState::running || !view.address.host.empty(), "what runs has an address");
+    fuzz::must(view.state != NodeState::ended || !view.end_reason.empty(), "what ended has a reason");
+  }
+  const HttpResponse answer{
+      .status = 200, .headers = {{"azure-asyncoperation", std::string(input)}}, .body = std::string(input)};
+  const auto url = azure::operation_url(answer);
+  if (url.ok() && !url.value().empty()) {
+    fuzz::must(url.value().rfind("https://management.azure.com/", 0) == 0, "an operation is asked at ARM");
+  }
+  static_cast<void>(azure::parse_operation(answer, "operation", now));
+  static_cast<void>(azure::parse_resource(input));
+  static_cast<void>(azure::parse_group(input));
+  static_cast<void>(azure::parse_living(input));
+  static_cast<void>(azure::parse_reservation_groups(input, "eastus"));
+  static_cast<void>(azure::parse_reservations(input, "Standard_ND96isr_H100_v5"));
+  static_cast<void>(azure::parse_own_name(input));
+  static_cast<void>(azure::parse_events(input, "m", now));
+}
+
 }  // namespace
 
 GPUBROKER_FUZZ_TARGET(input) {
@@ -62,6 +98,7 @@ GPUBROKER_FUZZ_TARGET(input) {
   read_quotas(input);
   read_scores(input);
   read_logins(input);
+  read_machines(input);
   static_cast<void>(azure::parse_link(input, azure::kArm));
   static_cast<void>(azure::parse_locations(input));
   static_cast<void>(azure::parse_subscription(input));

@@ -297,7 +297,7 @@ def arm(request):
         return refused
     if "api-version" not in request.query:
         return refuse(400, "MissingApiVersionParameter", "The api-version query parameter (?api-version=) is required for all requests.")
-    path = request.path.rstrip("/")
+    path = "/" + request.path.strip("/")  # clients put scopes behind a slash that begin with one
     own = config.get("subscriptions", [{"id": SUBSCRIPTION, "name": "Research"}])
     if path == "/subscriptions":
         return Response(200, {"value": [subscription_of(config, one) for one in own], "count": {"type": "Total", "value": len(own)}})

@@ -160,7 +160,7 @@ def list_groups(request, store):
     rows = [show_group(group) for _, group in sorted(store.groups.items())]
     wanted = request.query.get("$filter", "")
     if wanted:
-        found = re.fullmatch(r"tagName eq '([^']*)'( and tagValue eq '([^']*)')?", wanted)
+        found = re.fullmatch(r"tagName eq '([^']*)'( and tagValue eq '([^']*)')?", wanted, re.IGNORECASE)
         if not found:
             raise Refused(400, "InvalidFilterInQueryString", f"Invalid $filter '{wanted}' specified in the query string.")
         fits = lambda name, value: name.lower() == found[1].lower() and (found[2] is None or value == found[3])

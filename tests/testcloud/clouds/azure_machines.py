@@ -168,6 +168,8 @@ def watch(store):
         machine = one.get("machine")
         if machine and machine.state == ENDED and "gone_at" not in one and machine.end_reason == "preempted":
             one["gone_at"] = machine.ended_ms + store.setting("delete_ms", 15_000)
+        if machine and machine.end_reason == "boot failure" and machine.billed_from is None:
+            machine.billed_from, machine.billed_to = machine.created_ms, machine.ended_ms  # it was allocated
     store.tidy()
 
 
@@ -196,7 +198,8 @@ def statuses(store, resource):
     machine, failed = resource.get("machine"), resource.get("failed")
     if is_deleting(store, resource):
         at = machine.ended_ms if machine else resource.get("deleting_ms", store.now())
-        return "Deleting", [{"code": "ProvisioningState/deleting", "level": "Info", "displayStatus": "Deleting", "time": stamp(at)}]
+        power = [{"code": "PowerState/stopping", "level": "Info", "displayStatus": "VM stopping"}] if machine and machine.billed_from is not None else []
+        return "Deleting", [{"code": "ProvisioningState/deleting", "level": "Info", "displayStatus": "Deleting", "time": stamp(at)}] + power
     if not failed and machine.state == ENDED:
         failed = ("OSProvisioningTimedOut", "The machine did not come up.") if machine.end_reason == "boot failure" else ("InternalExecutionError", "The machine's host failed.")
     if failed:
@@ -282,6 +285,11 @@ def resource_call(request, store, group_name, provider, type, name, rest, may):
         return merge_tags(request, store, resource)
     if kind == VM:
         return vm_call(request, store, resource, rest)
+    if rest:
+        inside = [one for one in show_network(store, resource)["properties"].get("subnets", []) if rest == f"subnets/{one['name'].lower()}"] if "body" in resource else []
+        if request.method == "GET" and inside:
+            return Response(200, inside[0])
+        raise Refused(404, "NotFound", f"Resource {id}/{rest} not found.")
     if request.method == "PUT" and type in NETWORK_FIELDS:
         return put_network(request, store, resource, type)
     if request.method == "PUT" and type == "availabilitySets":

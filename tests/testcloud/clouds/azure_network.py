@@ -16,7 +16,7 @@ FIELDS = {
     "publicIPAddresses": {**TOP, "sku": {"name": None, "tier": None}, "properties": {"publicIPAllocationMethod": None, "publicIPAddressVersion": None, "deleteOption": None,
                                                                                       "idleTimeoutInMinutes": None, "dnsSettings": None}},
     "networkInterfaces": {**TOP, "properties": {"enableAcceleratedNetworking": None, "enableIPForwarding": None, "networkSecurityGroup": REF,
-                                                "ipConfigurations": [{"name": None, "properties": {"primary": None, "subnet": REF, "publicIPAddress": {"id": None, "properties": {"deleteOption": None}},
+                                                "ipConfigurations": [{"name": None, "properties": {"primary": None, "subnet": {"id": None, "properties": None, "name": None}, "publicIPAddress": {"id": None, "properties": {"deleteOption": None}},
                                                                                                    "privateIPAllocationMethod": None, "privateIPAddress": None}}]}},
 }
 
@@ -41,7 +41,7 @@ def check_rules(body):
             raise Refused(400, "InvalidRequestFormat", "Cannot parse the request.")
         for one, many in (("sourceAddressPrefix", "sourceAddressPrefixes"), ("destinationAddressPrefix", "destinationAddressPrefixes"), ("sourcePortRange", "sourcePortRanges"),
                           ("destinationPortRange", "destinationPortRanges")):
-            if bool(told.get(one)) == bool(told.get(many)):
+            if bool(told.get(one)) == bool(told.get(many)) or not isinstance(told.get(one, ""), str) or not isinstance(told.get(many, []), list):
                 raise Refused(400, "SecurityRuleParameterContainsUnsupportedValue", f"Security rule {rule['name']} needs one of {one} and {many}.")
 
 
@@ -83,6 +83,7 @@ def put_network(request, store, resource, type):
     body = request.json
     check_fields(body, FIELDS[type], type)
     body["location"] = check_location(body)
+    body.setdefault("properties", {})
     check_network(store, type, resource["id"], body)
     is_new = "body" not in resource
     same = not is_new and {k: v for k, v in resource["body"].items() if k != "tags"} == {k: v for k, v in body.items() if k != "tags"}
