@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "core/base/text.hpp"
 #include "core/wire/json.hpp"
@@ -59,8 +60,9 @@ std::string mark_of(const FileInfo& file, const std::string& path) {
 
 }  // namespace
 
-Checkpointer::Checkpointer(AgentParts parts, AgentSpec spec, std::string folder)
-    : parts_(parts), spec_(std::move(spec)), folder_(std::move(folder)) {}
+Checkpointer::Checkpointer(AgentParts parts, AgentSpec spec, std::string folder,
+                           std::map<std::string, std::string> env)
+    : parts_(std::move(parts)), spec_(std::move(spec)), folder_(std::move(folder)), env_(std::move(env)) {}
 
 Checkpointer::~Checkpointer() {
   if (thread_.joinable()) { thread_.join(); }
@@ -147,8 +149,17 @@ Status Checkpointer::check_one_moment(const Candidate& candidate, const Manifest
   return read_json(latest, kLatest, [&](const Json& json) { return check_claims(json, manifest); });
 }
 
+Result<std::unique_ptr<ObjectStore>> Checkpointer::open_objects() {
+  const auto given = [this](const std::string& name) -> std::optional<std::string> {
+    const auto at = env_.find(name);
+    return at == env_.end() ? std::nullopt : std::optional(at->second);
+  };
+  return open_object_store(spec_.checkpoint.store, parts_.files,
+                           {.network = parts_.network, .places = {given}});
+}
+
 Result<CommitResult> Checkpointer::copy(const Candidate& candidate) {
-  TRY(const std::unique_ptr<ObjectStore> objects, open_object_store(spec_.checkpoint.store, parts_.files));
+  TRY(const std::unique_ptr<ObjectStore> objects, open_objects());
   CheckpointStore store(*objects, parts_.files, parts_.clock, spec_.workload);
   const Manifest header{.id = make_checkpoint_id(candidate.step, spec_.attempt),
                         .attempt = spec_.attempt,
@@ -240,7 +251,7 @@ void Checkpointer::tell(AgentReport& report) {
 
 Status Checkpointer::restore() {
   if (!spec_.resume) { return Ok{}; }
-  TRY(const std::unique_ptr<ObjectStore> objects, open_object_store(spec_.checkpoint.store, parts_.files));
+  TRY(const std::unique_ptr<ObjectStore> objects, open_objects());
   CheckpointStore store(*objects, parts_.files, parts_.clock, spec_.workload);
   TRY(const Manifest manifest, store.read(*spec_.resume));
   TRY([[maybe_unused]] const Ok restored, store.restore(manifest, folder_));
