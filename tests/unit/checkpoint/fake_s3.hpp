@@ -38,9 +38,9 @@ class FakeS3 final : public Http {
     if (before) {
       if (std::optional<Result<HttpResponse>> answer = before(request)) { return *answer; }
     }
-    const UrlParts parts = split_url(request.url).value();
-    const std::string key = url_decode(parts.path).substr(std::string("/ckpt/").size());
-    if (request.method == "POST" || !parts.query.empty()) { return in_query(request, parts.query, key); }
+    const UrlParts url = split_url(request.url).value();
+    const std::string key = url_decode(url.path).substr(std::string("/ckpt/").size());
+    if (request.method == "POST" || !url.query.empty()) { return in_query(request, url.query, key); }
     if (request.method == "PUT") { return put(request, key); }
     const auto at = objects.find(key);
     if (request.method == "DELETE") {
@@ -129,7 +129,8 @@ class FakeS3 final : public Http {
 
 /// A store over it.
 struct S3World {
-  explicit S3World(S3Options options = {}) : store(network, settings, "ckpt", "job/x", options) {}
+  S3World() : S3World(S3Options{}) {}
+  explicit S3World(S3Options options) : store(network, settings, "ckpt", "job/x", options) {}
 
   FakeS3 wire = {};
   ManualClock clock = {};
