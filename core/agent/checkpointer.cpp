@@ -58,6 +58,12 @@ std::string mark_of(const FileInfo& file, const std::string& path) {
          std::to_string(file.inode) + "\n";
 }
 
+/// A report holds one sentence: of a store in the network it says what was asked of which.
+std::string in_words(const Error& error) {
+  if (error.source.find("://") == std::string::npos) { return error.message; }
+  return error.source + ": " + error.message + (error.code.empty() ? "" : " [" + error.code + "]");
+}
+
 }  // namespace
 
 Checkpointer::Checkpointer(AgentParts parts, AgentSpec spec, std::string folder,
@@ -181,7 +187,7 @@ void Checkpointer::commit(const Candidate& candidate, bool is_last) {
     const bool is_overtaken = result.error().code == "changed";
     overtaken_ = is_overtaken ? overtaken_ + 1 : 0;
     const bool is_told = !is_overtaken || is_last || overtaken_ >= kOvertakenTold;
-    if (is_told) { told_.checkpoint_error = result.error().message; }
+    if (is_told) { told_.checkpoint_error = in_words(result.error()); }
     // A lie stays one. What changed is looked for again at once, what the store refused after a while.
     again_ = result.error().kind != ErrorKind::invalid;
     again_at_ = parts_.clock.monotonic() + (is_overtaken ? Millis{0} : kStorePause);
@@ -251,6 +257,14 @@ void Checkpointer::tell(AgentReport& report) {
 
 Status Checkpointer::restore() {
   if (!spec_.resume) { return Ok{}; }
+  Status restored = restore_from_store();
+  if (restored.ok()) { return restored; }
+  Error error = std::move(restored).error();
+  error.message = in_words(error);
+  return error;
+}
+
+Status Checkpointer::restore_from_store() {
   TRY(const std::unique_ptr<ObjectStore> objects, open_objects());
   CheckpointStore store(*objects, parts_.files, parts_.clock, spec_.workload);
   TRY(const Manifest manifest, store.read(*spec_.resume));

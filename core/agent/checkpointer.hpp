@@ -56,6 +56,7 @@ class Checkpointer {
   Result<std::string> stamp_of(const std::vector<std::string>& paths);
   Status check_one_moment(const Candidate& candidate, const Manifest& manifest);
   Result<std::unique_ptr<ObjectStore>> open_objects();
+  Status restore_from_store();
   Result<CommitResult> copy(const Candidate& candidate);
   /// `is_last`: nobody writes any more.
   void commit(const Candidate& candidate, bool is_last);

@@ -15,7 +15,7 @@ namespace {
 constexpr const char* kWriter = "x-amz-meta-gpubroker-writer";
 constexpr std::size_t kMostObject = std::size_t{5} << 30U;  // S3's own limit of a single PUT
 constexpr Millis kReadTime = std::chrono::minutes{15};      // a stalled connection ends much sooner
-constexpr const char* kRegionHint = "export AWS_REGION, and in the task file: envs: {AWS_REGION: …}";
+constexpr const char* kRegionHint = "export AWS_REGION, or in the task file: envs: {AWS_REGION: …}";
 
 struct ErrorRow {
   std::string_view code;
@@ -286,7 +286,7 @@ Error parse_s3_error(const HttpResponse& answer, const std::string& source, Inst
   }
   if (error.hint == kRegionHint && !region.empty()) {
     error.message = "the bucket is in the region " + region;
-    error.hint = "export AWS_REGION=" + region + ", and in the task file: envs: {AWS_REGION: " + region + "}";
+    error.hint = "export AWS_REGION=" + region + ", or in the task file: envs: {AWS_REGION: " + region + "}";
   }
   if (code == "RequestTimeTooSkewed") { error.message += tell_skew(answer, now); }
   return error;
