@@ -4,6 +4,7 @@
 #include <set>
 
 #include "cmd/commands.hpp"
+#include "cmd/object_stores.hpp"
 #include "cmd/table.hpp"
 #include "core/broker/broker.hpp"
 #include "core/wire/json.hpp"
@@ -29,7 +30,7 @@ Result<OpenStore> open_store(const WorkloadState& state, Context& context) {
                  .hint = "`gpubroker init ddp` writes a job that has"};
   }
   OpenStore open;
-  TRY(open.objects, open_object_store(state.task.checkpoint.store, context.files));
+  TRY(open.objects, open_workload_store(state, context));
   open.store = std::make_unique<CheckpointStore>(*open.objects, context.files, context.clock, state.id);
   return open;
 }

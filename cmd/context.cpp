@@ -72,14 +72,12 @@ Result<Journal*> Context::journal_or_empty() {
 Result<std::map<std::string, Provider*>> Context::providers() {
   if (providers_.empty()) {
     TRY(const std::string binary, processes.self_path());
-    TRY(Http* const network, http());
-    patient_http_ =
-        std::make_unique<RetryHttp>(*network, clock, random, RetryOptions{.total = std::chrono::seconds{30}});
+    TRY(Http* const network, patient_http());
     const CloudParts cloud{.clock = clock,
                            .random = random,
                            .files = files,
                            .processes = processes,
-                           .http = *patient_http_,
+                           .http = *network,
                            .fan_out = fan_out,
                            .keys = keys(),
                            .channel = ssh()};
@@ -130,6 +128,7 @@ const std::vector<std::unique_ptr<Cloud>>& Context::clouds() {
 }
 
 Result<Http*> Context::http() {
+  const std::lock_guard<std::mutex> hold(network_lock_);
   if (!http_) {
     CurlOptions options{.user_agent = std::string("gpubroker/") + GPUBROKER_VERSION,
                         .ca_file = processes.env("SSL_CERT_FILE").value_or("")};
@@ -139,6 +138,21 @@ Result<Http*> Context::http() {
     TRY(http_, make_curl_http(std::move(options)));
   }
   return http_.get();
+}
+
+Result<Http*> Context::patient_http() {
+  TRY(Http* const network, http());
+  const std::lock_guard<std::mutex> hold(network_lock_);
+  if (!patient_http_) {
+    patient_http_ =
+        std::make_unique<RetryHttp>(*network, clock, random, RetryOptions{.total = std::chrono::seconds{30}});
+  }
+  return patient_http_.get();
+}
+
+Result<StoreNetwork> Context::store_network() {
+  TRY(Http* const network, patient_http());
+  return StoreNetwork{.http = *network, .clock = clock, .random = random};
 }
 
 Result<CatalogDb*> Context::catalog() {

@@ -1,6 +1,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "catalog/catalog_db.hpp"
 #include "cmd/terminal.hpp"
 #include "core/base/result.hpp"
+#include "core/checkpoint/checkpoint.hpp"
 #include "core/net/fan_out.hpp"
 #include "core/net/key_ring.hpp"
 #include "core/net/ssh_channel.hpp"
@@ -70,9 +72,13 @@ class Context {
   KeyRing& keys();
   /// All clouds whose prices are asked.
   const std::vector<std::unique_ptr<Cloud>>& clouds();
-  /// The network, with retries; $GPUBROKER_CONNECT_TO (as curl's --connect-to, several separated by commas)
-  /// and $SSL_CERT_FILE are honoured.
+  /// The network; $GPUBROKER_CONNECT_TO (as curl's --connect-to, several separated by commas) and
+  /// $SSL_CERT_FILE are honoured.
   Result<Http*> http();
+  /// The same, and what passes is tried again for 30 s.
+  Result<Http*> patient_http();
+  /// The same for a checkpoint store; from any thread.
+  Result<StoreNetwork> store_network();
   Result<CatalogDb*> catalog();
   /// `not_found` while nothing was ever refreshed.
   Result<CatalogDb*> catalog_to_read();
@@ -88,6 +94,7 @@ class Context {
   std::vector<std::unique_ptr<Cloud>> clouds_;
   std::unique_ptr<Http> http_;
   std::unique_ptr<Http> patient_http_;
+  std::mutex network_lock_;  // of http_ and patient_http_
   std::unique_ptr<CatalogDb> catalog_;
   std::unique_ptr<CatalogDb> catalog_to_read_;
 };

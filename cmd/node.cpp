@@ -20,7 +20,8 @@ Result<int> run_agent_command(const AgentOptions& options, Context& context) {
                            if (!http.ok()) { return nullptr; }  // no libcurl here: then without notices
                            network = std::move(http).value();
                            return make(*network, context.clock);
-                         }};
+                         },
+                         .network = [&] { return context.store_network(); }};
   TRY([[maybe_unused]] const Ok done, run_agent(parts, options.root, options.attempt, was_interrupted));
   return 0;
 }

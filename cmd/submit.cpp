@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "cmd/object_stores.hpp"
 #include "cmd/pack.hpp"
 #include "core/base/text.hpp"
 #include "core/workload/check.hpp"
@@ -98,13 +99,14 @@ Result<Task> read_task(const LaunchOptionsCli& options, Context& context) {
   if (!task.checkpoint.path.empty() && task.checkpoint.store.empty()) {
     task.checkpoint.store = "file://" + context.home + "/checkpoints";
   }
+  pass_on_store_settings(task, context);
   return task;
 }
 
 Status check_task(const Task& task, Context& context) {
   TRY([[maybe_unused]] const Ok paths, check_paths(task, context.files));
-  TRY([[maybe_unused]] const std::string secrets, read_secrets_json(task, context.files, context.processes));
-  return Ok{};
+  TRY(const std::string secrets, read_secrets_json(task, context.files, context.processes));
+  return check_store(task, secrets, context);
 }
 
 Status check_mounts_at(const Task& task, const std::vector<Judged>& judged, Context& context) {
@@ -117,6 +119,7 @@ Status check_mounts_at(const Task& task, const std::vector<Judged>& judged, Cont
 Result<Accepted> submit(const Task& task, LaunchOptions options, Context& context) {
   TRY([[maybe_unused]] const Ok paths, check_paths(task, context.files));
   TRY(const std::string secrets, read_secrets_json(task, context.files, context.processes));
+  TRY([[maybe_unused]] const Ok stored, try_store(task, secrets, context));
   TRY(options.archive, pack_files(task, context));
   TRY(Journal* const journal, context.journal());
   // The secrets lie there before the workload exists: a supervisor may take it up at once.

@@ -12,14 +12,15 @@ namespace gpubroker {
 /// file.
 Result<Task> read_task(const LaunchOptionsCli& options, Context& context);
 
-/// What the task needs of this machine: its folders and files, and its secrets. `invalid`, naming the field.
+/// What the task needs of this machine: its folders and files, and its secrets (`invalid`, naming the field);
+/// and whether its checkpoint store can be reached with them (cmd/object_stores.hpp).
 Status check_task(const Task& task, Context& context);
 
 /// Mounts must be possible on the provider that is likely to be taken.
 Status check_mounts_at(const Task& task, const std::vector<Judged>& judged, Context& context);
 
-/// Checks the task, packs its workdir and writes the workload into the journal, its secrets beside it before
-/// that. A supervisor is the caller's affair.
+/// Checks the task, its store by writing to it, packs its workdir and writes the workload into the journal,
+/// its secrets beside it before that. A supervisor is the caller's affair.
 Result<Accepted> submit(const Task& task, LaunchOptions options, Context& context);
 
 }  // namespace gpubroker

@@ -8,12 +8,14 @@
 #include "catalog/observations.hpp"
 #include "cmd/commands.hpp"
 #include "cmd/kept_log.hpp"
+#include "cmd/object_stores.hpp"
 #include "cmd/pack.hpp"
 #include "cmd/ssh_config.hpp"
 #include "core/base/log.hpp"
 #include "core/base/text.hpp"
 #include "core/broker/broker.hpp"
 #include "core/checkpoint/checkpoint.hpp"
+#include "core/store/sqlite_journal.hpp"
 
 namespace gpubroker {
 namespace {
@@ -73,13 +75,23 @@ std::string log_path(const Context& context, const WorkloadId& id, int attempt, 
          ".log";
 }
 
+/// Called on threads of the pool: the supervisor's own connection to the journal is not theirs.
+Result<std::unique_ptr<ObjectStore>> open_store_for(const WorkloadId& id, const std::string& url,
+                                                    Context& context) {
+  if (!is_remote_store(url)) { return open_object_store(url, context.files); }
+  TRY(const std::unique_ptr<Journal> journal,
+      open_journal(context.home + "/journal.db", OpenMode::read_only));
+  TRY(const WorkloadState state, load_state(*journal, id.value));
+  return open_workload_store(state, context);
+}
+
 SupervisorParts make_parts(Context& context, Journal& journal, OfferSource& offers, ThreadPool& pool) {
   SupervisorParts parts{.journal = journal, .clock = context.clock, .offers = offers};
   parts.run_later = [&pool](std::function<void()> task) { pool.add(std::move(task)); };
   parts.find_checkpoint = [&context](
                               const WorkloadId& id,
                               const std::string& url) -> Result<std::optional<SupervisorParts::Found>> {
-    TRY(const std::unique_ptr<ObjectStore> objects, open_object_store(url, context.files));
+    TRY(const std::unique_ptr<ObjectStore> objects, open_store_for(id, url, context));
     CheckpointStore store(*objects, context.files, context.clock, id);
     TRY(const std::optional<Manifest> newest, store.newest_whole());
     if (!newest) { return std::optional<SupervisorParts::Found>{}; }

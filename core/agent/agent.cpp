@@ -63,7 +63,7 @@ class Agent {
     TRY([[maybe_unused]] const Ok told, write_report(/*durable=*/false));
     OutputLog output(parts_.files, parts_.clock, folder_, spec_.output_bytes_max);
     output_ = &output;
-    Checkpointer checkpointer(parts_, spec_, checkpoint_folder());
+    Checkpointer checkpointer(parts_, spec_, checkpoint_folder(), given_or_none());
     if (spec_.rank == 0 && !spec_.checkpoint.path.empty()) { checkpointer_ = &checkpointer; }
     Status lived = live(checkpointer);
     checkpointer_ = nullptr;
@@ -179,7 +179,7 @@ class Agent {
     }  // else: what cannot be read was written by an agent all the same
     end_tree(Millis{0});
     if (spec_.rank == 0 && !spec_.checkpoint.path.empty()) {
-      Checkpointer last(parts_, spec_, checkpoint_folder());
+      Checkpointer last(parts_, spec_, checkpoint_folder(), given_or_none());
       last.go_on_from(report_);
       last.finish(report_.step, /*killed=*/true);
       last.tell(report_);
@@ -209,16 +209,27 @@ class Agent {
     return parts_.files.remove_all(folder_ + "/checkpoint.request");
   }
 
-  Result<std::map<std::string, std::string>> environment() {
+  /// What the user gives the job: the task's envs and secrets.
+  Result<std::map<std::string, std::string>> given_environment() {
     std::map<std::string, std::string> env = spec_.env;
-    if (!spec_.secret_names.empty()) {
-      TRY(const std::string text, parts_.files.read(folder_ + "/secrets.json"));
-      TRY(const auto secrets,
-          read_json(text, "secrets", [](const Json& json) -> Result<std::map<std::string, std::string>> {
-            return json.get<std::map<std::string, std::string>>();
-          }));
-      env.insert(secrets.begin(), secrets.end());
-    }
+    if (spec_.secret_names.empty()) { return env; }
+    TRY(const std::string text, parts_.files.read(folder_ + "/secrets.json"));
+    TRY(const auto secrets,
+        read_json(text, "secrets", [](const Json& json) -> Result<std::map<std::string, std::string>> {
+          return json.get<std::map<std::string, std::string>>();
+        }));
+    env.insert(secrets.begin(), secrets.end());
+    return env;
+  }
+
+  /// The same for the checkpointer; that secrets cannot be read is told when the job is to start.
+  std::map<std::string, std::string> given_or_none() {
+    Result<std::map<std::string, std::string>> given = given_environment();
+    return given.ok() ? std::move(given).value() : spec_.env;
+  }
+
+  Result<std::map<std::string, std::string>> environment() {
+    TRY(auto env, given_environment());
     const std::string rank = std::to_string(spec_.rank);
     const std::string nodes = std::to_string(spec_.node_ips.size());
     const std::string gpus = std::to_string(spec_.gpus_per_node);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/base/result.hpp"
+#include "core/checkpoint/checkpoint.hpp"
 #include "core/ports/clock.hpp"
 #include "core/ports/files.hpp"
 #include "core/ports/notice_source.hpp"
@@ -18,6 +19,9 @@ struct AgentParts {
   Processes& processes;
   /// How a machine of this provider is told of its end besides by file; may be empty, may give null.
   std::function<std::unique_ptr<NoticeSource>(const std::string& provider)> notices = {};
+  /// What a checkpoint store in the network is reached with, asked only when the job has one; from any
+  /// thread. Empty: stores are folders.
+  std::function<Result<StoreNetwork>()> network = {};
 };
 
 /// Runs one node of one attempt to its end: `<root>/attempts/<attempt>` holds spec.json (see

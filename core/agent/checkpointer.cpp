@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "core/base/text.hpp"
 #include "core/wire/json.hpp"
@@ -57,10 +58,17 @@ std::string mark_of(const FileInfo& file, const std::string& path) {
          std::to_string(file.inode) + "\n";
 }
 
+/// A report holds one sentence: of a store in the network it says what was asked of which.
+std::string in_words(const Error& error) {
+  if (error.source.find("://") == std::string::npos) { return error.message; }
+  return error.source + ": " + error.message + (error.code.empty() ? "" : " [" + error.code + "]");
+}
+
 }  // namespace
 
-Checkpointer::Checkpointer(AgentParts parts, AgentSpec spec, std::string folder)
-    : parts_(parts), spec_(std::move(spec)), folder_(std::move(folder)) {}
+Checkpointer::Checkpointer(AgentParts parts, AgentSpec spec, std::string folder,
+                           std::map<std::string, std::string> env)
+    : parts_(std::move(parts)), spec_(std::move(spec)), folder_(std::move(folder)), env_(std::move(env)) {}
 
 Checkpointer::~Checkpointer() {
   if (thread_.joinable()) { thread_.join(); }
@@ -147,8 +155,17 @@ Status Checkpointer::check_one_moment(const Candidate& candidate, const Manifest
   return read_json(latest, kLatest, [&](const Json& json) { return check_claims(json, manifest); });
 }
 
+Result<std::unique_ptr<ObjectStore>> Checkpointer::open_objects() {
+  const auto given = [this](const std::string& name) -> std::optional<std::string> {
+    const auto at = env_.find(name);
+    return at == env_.end() ? std::nullopt : std::optional(at->second);
+  };
+  return open_object_store(spec_.checkpoint.store, parts_.files,
+                           {.network = parts_.network, .places = {given}});
+}
+
 Result<CommitResult> Checkpointer::copy(const Candidate& candidate) {
-  TRY(const std::unique_ptr<ObjectStore> objects, open_object_store(spec_.checkpoint.store, parts_.files));
+  TRY(const std::unique_ptr<ObjectStore> objects, open_objects());
   CheckpointStore store(*objects, parts_.files, parts_.clock, spec_.workload);
   const Manifest header{.id = make_checkpoint_id(candidate.step, spec_.attempt),
                         .attempt = spec_.attempt,
@@ -170,7 +187,7 @@ void Checkpointer::commit(const Candidate& candidate, bool is_last) {
     const bool is_overtaken = result.error().code == "changed";
     overtaken_ = is_overtaken ? overtaken_ + 1 : 0;
     const bool is_told = !is_overtaken || is_last || overtaken_ >= kOvertakenTold;
-    if (is_told) { told_.checkpoint_error = result.error().message; }
+    if (is_told) { told_.checkpoint_error = in_words(result.error()); }
     // A lie stays one. What changed is looked for again at once, what the store refused after a while.
     again_ = result.error().kind != ErrorKind::invalid;
     again_at_ = parts_.clock.monotonic() + (is_overtaken ? Millis{0} : kStorePause);
@@ -240,7 +257,15 @@ void Checkpointer::tell(AgentReport& report) {
 
 Status Checkpointer::restore() {
   if (!spec_.resume) { return Ok{}; }
-  TRY(const std::unique_ptr<ObjectStore> objects, open_object_store(spec_.checkpoint.store, parts_.files));
+  Status restored = restore_from_store();
+  if (restored.ok()) { return restored; }
+  Error error = std::move(restored).error();
+  error.message = in_words(error);
+  return error;
+}
+
+Status Checkpointer::restore_from_store() {
+  TRY(const std::unique_ptr<ObjectStore> objects, open_objects());
   CheckpointStore store(*objects, parts_.files, parts_.clock, spec_.workload);
   TRY(const Manifest manifest, store.read(*spec_.resume));
   TRY([[maybe_unused]] const Ok restored, store.restore(manifest, folder_));

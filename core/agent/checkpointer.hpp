@@ -1,5 +1,7 @@
 #pragma once
 #include <atomic>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -15,7 +17,10 @@ namespace gpubroker {
 /// that never has one is taken when it has been quiet for two seconds.
 class Checkpointer {
  public:
-  Checkpointer(AgentParts parts, AgentSpec spec, std::string folder);
+  /// `env`: what the job is given; a store in the network finds its settings and keys there, and nowhere
+  /// else on the node.
+  Checkpointer(AgentParts parts, AgentSpec spec, std::string folder,
+               std::map<std::string, std::string> env = {});
   ~Checkpointer();
   Checkpointer(const Checkpointer&) = delete;
   Checkpointer& operator=(const Checkpointer&) = delete;
@@ -50,6 +55,8 @@ class Checkpointer {
   Result<Candidate> read_folder();
   Result<std::string> stamp_of(const std::vector<std::string>& paths);
   Status check_one_moment(const Candidate& candidate, const Manifest& manifest);
+  Result<std::unique_ptr<ObjectStore>> open_objects();
+  Status restore_from_store();
   Result<CommitResult> copy(const Candidate& candidate);
   /// `is_last`: nobody writes any more.
   void commit(const Candidate& candidate, bool is_last);
@@ -57,6 +64,7 @@ class Checkpointer {
   AgentParts parts_;
   AgentSpec spec_;
   std::string folder_;
+  std::map<std::string, std::string> env_;
   std::string tried_ = {};       // mark of the last candidate
   std::string fresh_mark_ = {};  // of the LATEST.json that is waited for to settle
   Millis fresh_since_{0};

@@ -12,6 +12,7 @@
 #include "core/base/time.hpp"
 #include "core/ports/clock.hpp"
 #include "core/ports/files.hpp"
+#include "core/ports/http.hpp"
 #include "core/ports/object_store.hpp"
 
 namespace gpubroker {
@@ -121,9 +122,28 @@ class CheckpointStore {
 /// The id of a checkpoint: sorts by step, then attempt. make_checkpoint_id(42, 3) is "000000000042-a003".
 CheckpointId make_checkpoint_id(std::int64_t step, int attempt);
 
-/// A store by URL: "file:///abs/dir" (objects are files below it). `invalid` for a scheme nobody knows,
-/// naming those known.
-Result<std::unique_ptr<ObjectStore>> open_object_store(const std::string& url, Files& files);
+/// What a store in the network is reached with; borrowed. What passes is repeated by the Http itself.
+struct StoreNetwork {
+  Http& http;
+  Clock& clock;
+  Random& random;
+};
+
+/// A place where settings are looked for by name, as the process's environment is.
+using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+
+/// How stores that are more than a folder are reached.
+struct StoreAccess {
+  std::function<Result<StoreNetwork>()> network = {};  // asked only when one is needed; empty: there is none
+  std::vector<Environment> places = {};                // the first that has a setting wins
+  bool reads_user_files = false;                       // ~/.aws too, for what no place has
+};
+
+/// A store by URL: "file:///abs/dir" (objects are files below it), "s3://bucket/prefix" (s3_store.hpp).
+/// `invalid` for a scheme nobody knows, naming those known; `auth` when no credential is found. Asks nobody
+/// yet: a bucket that does not exist is met by the first call.
+Result<std::unique_ptr<ObjectStore>> open_object_store(const std::string& url, Files& files,
+                                                       const StoreAccess& access = {});
 
 /// SHA-256 as lower-case hex.
 std::string sha256_hex(std::string_view bytes);

@@ -1,5 +1,5 @@
 #include "core/base/text.hpp"
-#include "core/checkpoint/checkpoint.hpp"
+#include "core/checkpoint/internals.hpp"
 
 namespace gpubroker {
 namespace {
@@ -83,15 +83,8 @@ class DirectoryStore final : public ObjectStore {
 
 }  // namespace
 
-Result<std::unique_ptr<ObjectStore>> open_object_store(const std::string& url, Files& files) {
-  constexpr std::string_view kFile = "file://";
-  if (url.rfind(kFile, 0) == 0 && url.size() > kFile.size() && url[kFile.size()] == '/') {
-    return std::unique_ptr<ObjectStore>(std::make_unique<DirectoryStore>(url.substr(kFile.size()), files));
-  }
-  return Error{.kind = ErrorKind::invalid,
-               .message = "no checkpoint store is known for " + url,
-               .hint = "known: file:///absolute/folder",
-               .source = "checkpoint.store"};
+std::unique_ptr<ObjectStore> checkpoint::make_directory_store(const std::string& root, Files& files) {
+  return std::make_unique<DirectoryStore>(root, files);
 }
 
 }  // namespace gpubroker

@@ -2,6 +2,7 @@
 // Names and judgements that the .cpp files of this room share.
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "core/checkpoint/checkpoint.hpp"
@@ -38,6 +39,9 @@ inline std::string sweeping_key(const WorkloadId& workload) {
 
 /// A mark's text is the moment it was made. One older than `lasts` is of somebody who died.
 Result<bool> is_mark_fresh(ObjectStore& objects, const std::string& key, Instant now, Millis lasts);
+
+/// Objects are files below a folder, replaced whole and synced.
+std::unique_ptr<ObjectStore> make_directory_store(const std::string& root, Files& files);
 
 /// Pieces that no manifest named, and since when: candidates for removal.
 using Sweep = std::map<std::string, std::int64_t>;

@@ -32,7 +32,7 @@ inline constexpr int kAgentWireVersion = 1;
 /// How a job saves its work (the workload file's `checkpoint:`).
 struct CheckpointSpec {
   std::string path = {};   // on the node, relative to the workdir or absolute; empty: the job has none
-  std::string store = {};  // "file:///abs/dir" (clouds later); the agent writes below <store>/<workload id>/
+  std::string store = {};  // file:///abs/dir or s3://bucket/prefix; objects lie below <store>/<workload>/
   Millis every{0};         // the agent asks for a checkpoint so often; zero: the job decides
   int keep = 3;            // committed checkpoints kept
   std::string signal =

@@ -104,6 +104,16 @@ int write_seeds(const std::string& folder) {
                        .step = 42,
                        .piece_size = 8 << 20,
                        .files = {{.path = "a/b", .size = 9 << 20, .sha256 = hash, .pieces = {hash, hash}}}}));
+  for (const char* body :
+       {"<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>true</"
+        "IsTruncated><NextContinuationToken>t"
+        "</NextContinuationToken><Contents><Key>a+b%2B</Key><Size>7</Size></Contents></ListBucketResult>",
+        "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>",
+        "<CompleteMultipartUploadResult><ETag>&quot;x-2&quot;</ETag></CompleteMultipartUploadResult>",
+        "<Error><Code>AuthorizationHeaderMalformed</Code><Message>m</Message><Region>eu-west-1</Region></"
+        "Error>"}) {
+    seeds.add("s3", body);
+  }
   seeds.add("scenario", local::format_scenario(local::make_rehearsal({.preempt_every = Millis{9'000}})));
   for (const char* value :
        {"H100:8", "{A100-80, H100-SXM}:4", "any:80GB+:8", "4000 USD", "-$12.5", "1d2h30m", "500ms",

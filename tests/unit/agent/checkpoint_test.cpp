@@ -10,6 +10,7 @@
 #include "core/agent/checkpointer.hpp"
 #include "core/base/text.hpp"
 #include "tests/unit/agent/harness.hpp"
+#include "tests/unit/checkpoint/fake_s3.hpp"
 
 namespace gpubroker {
 namespace {
@@ -232,6 +233,50 @@ TEST_CASE("agent: a folder that changes while it is read gives no mixture") {
     CHECK(numbers.size() == 1);
     if (marked) { CHECK(numbers.front() == std::to_string(manifest.step)); }
   }
+}
+
+TEST_CASE("agent: a store in S3 is opened with what the job is given") {
+  Node node;
+  testing::FakeS3 wire;
+  testing::CountingRandom random;
+  const AgentParts parts{.clock = node.clock,
+                         .files = node.files,
+                         .processes = node.processes,
+                         .network = [&]() -> Result<StoreNetwork> {
+                           return StoreNetwork{wire, node.clock, random};
+                         }};
+  AgentSpec spec = node.spec("");
+  spec.checkpoint = {.path = "ckpt", .store = "s3://ckpt/team", .keep = 3};
+  const std::string folder = node.root() + "/ckpt";
+  node.write("ckpt/a", "weights");
+  node.write("ckpt/LATEST.json", R"({"step": 7, "file": "a"})");
+  AgentReport told;
+  Checkpointer without(parts, spec, folder);
+  without.finish(7, /*killed=*/false);
+  without.tell(told);
+  CHECK(told.checkpoint_error == "AWS_ACCESS_KEY_ID is not set");
+  CHECK(wire.log.empty());
+
+  const std::map<std::string, std::string> env = {{"AWS_ACCESS_KEY_ID", "AKIATEST"},
+                                                  {"AWS_SECRET_ACCESS_KEY", "s"},
+                                                  {"AWS_ENDPOINT_URL", "http://s3.test:9000"}};
+  Checkpointer with(parts, spec, folder, env);
+  with.finish(7, /*killed=*/false);
+  with.tell(told);
+  CHECK(told.checkpoint_error.empty());
+  CHECK(told.committed_step == 7);
+
+  REQUIRE(node.files.remove_all(folder).ok());
+  spec.resume = CheckpointId{told.committed};
+  Checkpointer elsewhere(parts, spec, folder, env);
+  REQUIRE(elsewhere.restore().ok());
+  CHECK(node.text("ckpt/a") == "weights");
+  wire.before = [](const HttpRequest&) { return testing::FakeS3::refuse(403, "AccessDenied"); };
+  const Status refused = elsewhere.restore();
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().message.rfind("GET s3://ckpt/team/", 0) == 0);
+  CHECK(refused.error().message.find("[AccessDenied]") != std::string::npos);
+  CHECK(node.text("ckpt/a") == "weights");
 }
 
 }  // namespace
