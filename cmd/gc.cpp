@@ -16,7 +16,8 @@ constexpr Millis kMostWait = std::chrono::minutes{10};
 struct Unwanted {
   std::vector<FoundNode> machines = {};
   std::vector<FoundLeftover> leftovers = {};
-  std::size_t looked_at = 0;
+  std::size_t machines_seen = 0;
+  std::size_t leftovers_seen = 0;
 };
 
 Result<Unwanted> find_unwanted(Journal& journal, const std::map<std::string, Provider*>& providers) {
@@ -25,7 +26,7 @@ Result<Unwanted> find_unwanted(Journal& journal, const std::map<std::string, Pro
   std::vector<FoundNode> staying = machines;
   std::erase_if(staying, [](const FoundNode& node) { return !node.wanted; });
   TRY(std::vector<FoundLeftover> leftovers, discover_leftovers(journal, providers, staying));
-  Unwanted unwanted{.looked_at = machines.size() + leftovers.size()};
+  Unwanted unwanted{.machines_seen = machines.size(), .leftovers_seen = leftovers.size()};
   std::erase_if(machines, [](const FoundNode& node) { return node.wanted; });
   std::erase_if(leftovers, [](const FoundLeftover& one) { return one.wanted; });
   unwanted.machines = std::move(machines);
@@ -100,7 +101,8 @@ Result<int> run_gc(const GcOptions& options, Context& context) {
   TRY(const Unwanted unwanted, find_unwanted(*journal, providers));
   show(unwanted, options, context);
   if (unwanted.machines.empty() && unwanted.leftovers.empty()) {
-    std::cerr << "nothing to collect: looked at " << unwanted.looked_at << ", all wanted\n";
+    std::cerr << "nothing to collect: " << unwanted.machines_seen << " machines and "
+              << unwanted.leftovers_seen << " leftovers, all wanted\n";
     return 0;
   }
   if (options.dry_run) {

@@ -22,7 +22,8 @@ struct ProviderContext {
   Random& random;
   Files& files;
   Processes& processes;
-  const CloudParts* cloud = nullptr;  // null where nothing is called over the network: then only local is made
+  const CloudParts* cloud =
+      nullptr;                      // null where nothing is called over the network: then only local is made
   std::string home = {};            // gpubroker's own folder of this user
   std::string binary = {};          // the gpubroker program, for local nodes
   std::string local_scenario = {};  // a scenario file, "none" for this machine as it is, empty for as it was
@@ -40,8 +41,8 @@ struct CloudEntry {
   std::unique_ptr<Cloud> (*make)(Files& files, Processes& processes) = nullptr;
 };
 
-/// How a machine of this provider learns that it will be taken, on the machine itself; null where it is told by a
-/// file, or not at all.
+/// How a machine of this provider learns that it will be taken, on the machine itself; null where it is told
+/// by a file, or not at all.
 using NoticeMaker = std::unique_ptr<NoticeSource> (*)(Http& http, Clock& clock);
 NoticeMaker find_notice_maker(const std::string& provider);
 

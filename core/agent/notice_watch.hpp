@@ -10,8 +10,8 @@
 
 namespace gpubroker {
 
-/// Asks a NoticeSource again and again on a thread of its own: a metadata service that does not answer holds up
-/// nothing.
+/// Asks a NoticeSource again and again on a thread of its own: a metadata service that does not answer holds
+/// up nothing.
 class NoticeWatch {
  public:
   /// `source` may be null: then there is never a notice.

@@ -55,6 +55,7 @@ struct Talker {
 /// What one workload makes the supervisor look at. Worked out when its state changes, not at every step.
 struct Interest {
   std::set<std::string> providers = {};
+  std::set<std::string> booting = {};  // of those: where machines are waited for
   bool offers = false;
   std::map<NodeId, Talker> talkers = {};
 };
@@ -89,8 +90,9 @@ struct Supervisor::Impl {
   std::set<WorkloadId> dirty;
   Agenda<WorkloadId> due;
   std::map<WorkloadId, Interest> interests;
-  std::map<std::string, int> wanted_providers;  // workloads that have, or may have, machines there
-  int wanted_offers = 0;                        // workloads that look for a gang
+  std::map<std::string, int> wanted_providers;   // workloads that have, or may have, machines there
+  std::map<std::string, int> awaited_providers;  // workloads whose machines boot there
+  int wanted_offers = 0;                         // workloads that look for a gang
   std::map<std::string, Watch> list_watch;
   std::map<NodeId, Watch> agent_watch;
   std::map<NodeId, Talker> talkers;
@@ -374,6 +376,7 @@ struct Supervisor::Impl {
     for (const Attempt& attempt : state.attempts) {
       if (!needs_release(attempt)) { continue; }
       interest.providers.insert(attempt.offer.key.provider);
+      if (!attempt.is_over() && !attempt.ready_at) { interest.booting.insert(attempt.offer.key.provider); }
       if (attempt.is_over() || parts.providers.count(attempt.offer.key.provider) == 0) { continue; }
       for (const auto& [rank, node] : attempt.nodes) {
         const bool talks = node.agent_started && node.view.state == NodeState::running &&
@@ -390,6 +393,8 @@ struct Supervisor::Impl {
     wanted_offers += (interest.offers ? 1 : 0) - (former.offers ? 1 : 0);
     for (const std::string& name : former.providers) { --wanted_providers[name]; }
     for (const std::string& name : interest.providers) { ++wanted_providers[name]; }
+    for (const std::string& name : former.booting) { --awaited_providers[name]; }
+    for (const std::string& name : interest.booting) { ++awaited_providers[name]; }
     for (const auto& [node, talker] : former.talkers) {
       if (interest.talkers.count(node) != 0) { continue; }
       talkers.erase(node);
@@ -467,11 +472,14 @@ struct Supervisor::Impl {
   void list_soon(const std::string& name, Provider& provider, Instant now, bool wanted) {
     Watch& watch = list_watch[name];
     // What was not wanted at the last look may be wanted by now: its long pause does not hold any more.
-    if (wanted) { watch.next = std::min(watch.next, watch.asked_at + provider.poll_interval()); }
+    // A machine that boots is waited for by a person: it is looked for twice as often.
+    const Millis often =
+        awaited_providers[name] > 0 ? provider.poll_interval() / 2 : provider.poll_interval();
+    if (wanted) { watch.next = std::min(watch.next, watch.asked_at + often); }
     if (watch.in_flight || watch.next > now) { return; }
     watch.in_flight = true;
     watch.asked_at = now;
-    watch.next = now + (wanted ? provider.poll_interval() : kIdleListEvery);
+    watch.next = now + (wanted ? often : kIdleListEvery);
     parts.run_later([this, box = inbox, name, &provider, seq = seen_seq, now] {
       Result<std::vector<NodeView>> nodes = provider.provisioner().list();
       box->push([this, name, seq, now, nodes = std::move(nodes)]() mutable {

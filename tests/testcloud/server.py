@@ -23,7 +23,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from testcloud.api import HANDLERS, LEAKS, METADATA, Request, Response  # noqa: E402
 from testcloud.fleet import Fleet  # noqa: E402
-from testcloud.nodes import INSIDE, METADATA as METADATA_ADDRESS  # noqa: E402
+from testcloud.nodes import BRIDGE, INSIDE, METADATA as METADATA_ADDRESS  # noqa: E402
 
 BODY_LIMIT = 64 << 20
 
@@ -302,6 +302,8 @@ async def main():
     secure = await loop.create_server(lambda: Connection(world, live), "127.0.0.1", 0, ssl=tls, backlog=512)
     if os.environ.get(INSIDE):
         await loop.create_server(lambda: Connection(world, live), METADATA_ADDRESS, 80, backlog=512)
+        # What nodes may ask besides: an object store, say.
+        await loop.create_server(lambda: Connection(world, live), BRIDGE, plain.sockets[0].getsockname()[1], backlog=512)
     plain_port, tls_port = plain.sockets[0].getsockname()[1], secure.sockets[0].getsockname()[1]
     print(json.dumps({"tls": tls_port, "plain": plain_port, "ca": str(ca), "folder": str(folder),
                       "connect_to": f":443:127.0.0.1:{tls_port},:80:127.0.0.1:{plain_port}"}), flush=True)

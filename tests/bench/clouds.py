@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""What the broker costs on a cloud, over the emulators. Prints one line of JSON.
+
+    clouds.py BINARY SOURCE nodes N      N real sshd nodes at Lambda: from the last machine running (its sshd answers) to the command
+                                         running on all nodes, and where the time goes
+    clouds.py BINARY SOURCE gang N       N machines without sshd at GCP, of which one zone has no stock and one answer is lost: from
+                                         the launch to all of them found running; beside it the cloud's own time to start them
+"""
+import json, os, shutil, subprocess, sys, tempfile, time
+
+source = os.path.abspath(sys.argv[2])
+sys.path[:0] = [os.path.join(source, "tests"), os.path.join(source, "tests/e2e")]
+from testcloud import nodes  # noqa: E402
+
+nodes.in_own_network()
+import accounts, testclouds  # noqa: E402
+
+binary, what, count = os.path.abspath(sys.argv[1]), sys.argv[3], int(sys.argv[4])
+folder = tempfile.mkdtemp(prefix="gb-bench-")
+
+
+def seconds(text):
+    """Of an RFC 3339 moment of today."""
+    hours, minutes, rest = text.split("T")[1].rstrip("Z").split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(rest)
+
+
+def run(env, *words, check=True):
+    return subprocess.run([binary, *words], env=env, capture_output=True, text=True, timeout=300, check=check)
+
+
+def launch(clouds, keep, resources):
+    user = os.path.join(folder, "user")
+    os.makedirs(user)
+    given = accounts.give_accounts(user, source)
+    for path in (".aws", ".config", ".lambda_cloud", ".oci"):
+        if path != keep:
+            shutil.rmtree(os.path.join(user, path), ignore_errors=True)
+    env = {**os.environ, **clouds.env, "HOME": given["HOME"], "GPUBROKER_HOME": os.path.join(folder, "home")}
+    task = os.path.join(folder, "t.yaml")
+    with open(task, "w") as file:
+        file.write(f"name: bench\nnum_nodes: {count}\nresources: {resources}\nrun: sleep 600\n")
+    run(env, "refresh", keep.strip(".").split("_")[0].replace("config", "gcp"))
+    began = time.time()
+    run(env, "launch", task, "--yes", "--detach")
+    return env, began
+
+
+def wait(env, phase):
+    while True:
+        state = json.loads(run(env, "status", "bench", "--json").stdout)
+        if state["phase"] == phase:
+            return state, time.time()
+        if state["final"]:
+            raise SystemExit(run(env, "status", "bench", "--attempts").stdout)
+        time.sleep(0.05)
+
+
+def measure_nodes():
+    with testclouds.Clouds({"machines": {"nodes": True}}) as clouds:
+        env, _ = launch(clouds, ".lambda_cloud", "{cloud: lambda, accelerators: 'H100:8'}")
+        state, _ = wait(env, "running")
+        attempt = state["attempts"][-1]
+        up = max(m["billed_from_ms"] for m in clouds.call("/__machines")) / 1000 % 86_400
+        ready, running = seconds(attempt["ready_at"]), seconds(attempt["running_at"])
+        print(json.dumps({"nodes": count, "s": round(running - up, 2), "until_seen_s": round(ready - up, 2), "agents_s": round(running - ready, 2)}))
+        run(env, "down", "bench", "--yes", "--no-wait")
+
+
+def measure_gang():
+    boot = 2.0
+    machines = {"boot_ms": boot * 1000, "stock": [{"match": "gcp/us-central1/us-central1-a/*", "count": 0}]}
+    faults = [{"host": "compute.googleapis.com", "path": "/instances/bulkInsert", "lose": True, "times": 1, "after": 1}]
+    with testclouds.Clouds({"machines": machines, "faults": faults}) as clouds:
+        env, began = launch(clouds, ".config", "{cloud: gcp, accelerators: 'H100:8', market: on_demand}")
+        state, done = wait(env, "starting")
+        all_machines = clouds.call("/__machines")
+        living = [m for m in all_machines if m["state"] != "ended"]
+        assert len(living) == count and len(state["attempts"][-1]["nodes"]) == count, (len(living), len(all_machines))
+        print(json.dumps({"machines": count, "s": round(done - began, 2), "cloud_s": boot, "attempts": len(state["attempts"])}))
+        run(env, "down", "bench", "--yes", "--no-wait")
+
+
+try:
+    measure_nodes() if what == "nodes" else measure_gang()
+finally:
+    shutil.rmtree(folder, ignore_errors=True)
