@@ -10,34 +10,34 @@ namespace gpubroker::ssh {
 namespace {
 
 // $1: our folder, or empty. File descriptor 9 holds the lock until the script and all it starts have ended.
-constexpr const char* kBegin = R"(
+constexpr const char* kBegin = R"sh(
 base=${1:-$HOME/.gpubroker}
 umask 077
 mkdir -p "$base" && cd "$base" && base=$(pwd) || exit 71
 exec 9>lock
 flock -w 20 9 || exit 75
 now=$(date +%s)
-)";
+)sh";
 
 // SSH_CONNECTION: client, its port, server, its port.
-constexpr const char* kTell = R"(
+constexpr const char* kTell = R"sh(
 set -- $SSH_CONNECTION
 printf 'folder %s\naddress %s\nnow %s000\n' "$base" "$3" "$now"
 [ ! -f claim.json ] || printf 'claim %s\n' "$(cat claim.json)"
 [ ! -f ended.json ] || sed 's/^/ended /' ended.json
-)";
+)sh";
 
 // $2: gang, $3: the claim up to its time. `ln` refuses an existing name.
-constexpr const char* kClaim = R"(
+constexpr const char* kClaim = R"sh(
 if [ ! -f claim.json ]; then
   mkdir -p "nodes/$2" && printf '%s,"billed_from":%s000}\n' "$3" "$now" >claim.new && ln claim.new claim.json || exit 71
   rm -f claim.new
 fi
-)";
+)sh";
 
 // $2: gang, $3: why, or empty for no trace. A variable of the environment is a whole line where zero bytes
 // end lines.
-constexpr const char* kEnd = R"(
+constexpr const char* kEnd = R"sh(
 if [ -f claim.json ] && grep -qF "\"gang\":\"$2\"" claim.json; then
   tries=0
   while pids=$(grep -lzxF "GPUBROKER_SSH_CLAIM=$2" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3) && [ -n "$pids" ]; do
@@ -48,16 +48,13 @@ if [ -f claim.json ] && grep -qF "\"gang\":\"$2\"" claim.json; then
   done
   if [ -n "$3" ]; then
     { [ ! -f ended.json ] || tail -n 50 ended.json | grep -vF "\"gang\":\"$2\""
-      printf '%s,"ended_at":%s000,"end_reason":"%s"}\n' "$(sed 's/}$//' claim.json)"
-                             "$now"
-                             "$3";
-} >ended.new
+      printf '%s,"ended_at":%s000,"end_reason":"%s"}\n' "$(sed 's/}$//' claim.json)" "$now" "$3"; } >ended.new
     mv -f ended.new ended.json || exit 71
   fi
   rm -f claim.json
 fi
 rm -rf "nodes/$2"
-)";
+)sh";
 
 Command command_of(const Machine& machine, const std::string& body, std::vector<std::string> words) {
   Command command{.argv = {"sh", "-c", kBegin + body + kTell, "gpubroker", machine.folder}, .cwd = "."};
@@ -132,7 +129,7 @@ std::string encode_claim(const Claim& claim) {
 }
 
 Result<Claim> parse_claim(std::string_view json) {
-  return read_flat(json, "claim", [](const FlatValue& root) { return read_claim(root); });
+  return read_flat(json, "claim", [](const FlatValue& root) -> Result<Claim> { return read_claim(root); });
 }
 
 Result<Look> parse_look(std::string_view text) {
