@@ -14,7 +14,7 @@ void add_entry(std::string& out, const std::string& names, const NodeAddress& no
   };
   out += "Host " + names + "\n";
   line("HostName", node.host);
-  line("Port", std::to_string(node.port));
+  if (node.port != 0) { line("Port", std::to_string(node.port)); }
   if (!node.user.empty()) { line("User", node.user); }
   if (!node.identity.empty()) {
     line("IdentityFile", "\"" + node.identity + "\"");

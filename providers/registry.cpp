@@ -27,6 +27,7 @@
 #include "providers/runpod/provider.hpp"
 #include "providers/sfcompute/cloud.hpp"
 #include "providers/shadeform/cloud.hpp"
+#include "providers/ssh/provider.hpp"
 #include "providers/together/cloud.hpp"
 #include "providers/vast/cloud.hpp"
 #include "providers/vast/provider.hpp"
@@ -43,6 +44,10 @@ Result<std::unique_ptr<Provider>> make_local(const ProviderContext& context) {
                                      .binary = context.binary,
                                      .scenario_path = context.local_scenario,
                                      .prices = {context.local_cpu_price, context.local_gpu_price}});
+}
+
+Result<std::unique_ptr<Provider>> make_ssh(const ProviderContext& context) {
+  return ssh::make_provider(*context.cloud, context.home);
 }
 
 template <std::unique_ptr<Provider> (*make)(const CloudParts&)>
@@ -101,6 +106,7 @@ std::vector<ProviderEntry> all_providers() {
       {"local", make_local},
       {"nebius", make_cloud_provider<nebius::make_provider>},
       {"runpod", make_cloud_provider<runpod::make_provider>},
+      {"ssh", make_ssh},
       {"vast", make_cloud_provider<vast::make_provider>},
   };
   // clang-format on

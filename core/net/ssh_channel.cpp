@@ -153,8 +153,10 @@ Result<std::vector<std::string>> SshChannel::login(const NodeAddress& node) {
     words.emplace_back("-i");
     words.push_back(node.identity);
   }
-  words.emplace_back("-p");
-  words.push_back(std::to_string(node.port));
+  if (node.port != 0) {
+    words.emplace_back("-p");
+    words.push_back(std::to_string(node.port));
+  }
   words.push_back(node.user.empty() ? node.host : node.user + "@" + node.host);
   return words;
 }
@@ -233,6 +235,14 @@ Status SshChannel::start(const NodeAddress& node, const Command& command, const 
   TRY(const CommandResult result, remote(node, "sh", {.stdin_bytes = script}, kUsual));
   if (result.exit.code != 0) { return script_error(node, result, output_path); }
   return Ok{};
+}
+
+std::string SshChannel::first_host_key(const NodeAddress& node) {
+  const Result<std::string> known = files_.read(known_hosts(node));
+  if (!known.ok()) { return {}; }
+  // "name type key"; the name is a hash where the system's ssh config wants it so.
+  const std::vector<std::string> words = split(last_line(known.value()), ' ');
+  return words.size() < 3 ? std::string{} : words[1] + " " + words[2];
 }
 
 Status SshChannel::ensure_binary(const NodeAddress& node) {

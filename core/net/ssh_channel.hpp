@@ -36,6 +36,7 @@ class SshChannel final : public NodeChannel {
                           std::int64_t max) override;
   Result<CommandResult> run(const NodeAddress& node, const Command& command, Millis timeout) override;
   Status start(const NodeAddress& node, const Command& command, const std::string& output_path) override;
+  std::string first_host_key(const NodeAddress& node) override;
 
   /// The command line that logs in there: for `gpubroker ssh` and for a person's ssh config.
   Result<std::vector<std::string>> login(const NodeAddress& node);

@@ -19,7 +19,7 @@ struct NodeAddress {
   std::string binary = {};  // the gpubroker program on the node
   // Of nodes that are reached over ssh:
   std::string user = {};
-  int port = 22;
+  int port = 22;              // 0: what the user's ssh config says
   std::string identity = {};  // file of the private key on this machine; empty: the user's own keys and agent
   std::string host_key = {};  // "ssh-ed25519 AAAA…", pinned; empty: the key of the first contact is believed
   bool operator==(const NodeAddress&) const = default;
@@ -44,6 +44,8 @@ class NodeChannel {
   virtual Result<CommandResult> run(const NodeAddress& node, const Command& command, Millis timeout) = 0;
   /// Starts a command that outlives this call, the channel and us; output to `output_path` on the node.
   virtual Status start(const NodeAddress& node, const Command& command, const std::string& output_path) = 0;
+  /// The host key that the first contact showed, "ssh-ed25519 AAAA…"; empty: none is kept.
+  virtual std::string first_host_key(const NodeAddress& /*node*/) { return {}; }
 };
 
 }  // namespace gpubroker

@@ -17,22 +17,29 @@ std::string below(const std::string& path, const std::string& name) {
   return path.empty() ? name : path + "." + name;
 }
 
-Status flatten(const YAML::Node& node, const std::string& path, int depth, int& nodes, FlatYaml& flat) {
+struct Reading {
+  FlatYaml flat = {};
+  YamlLines lines = {};
+  int nodes = 0;
+};
+
+Status flatten(const YAML::Node& node, const std::string& path, int depth, Reading& reading) {
   if (depth > kMostDepth) { return refuse("nested deeper than " + std::to_string(kMostDepth) + " levels"); }
-  if (++nodes > kMostNodes) { return refuse("more than " + std::to_string(kMostNodes) + " values"); }
+  if (++reading.nodes > kMostNodes) { return refuse("more than " + std::to_string(kMostNodes) + " values"); }
+  reading.lines[path] = node.Mark().line + 1;
   if (node.IsScalar()) {
-    flat[path] = node.Scalar();
+    reading.flat[path] = node.Scalar();
   } else if (node.IsMap()) {
     for (const auto& entry : node) {
       if (!entry.first.IsScalar()) { continue; }
       TRY([[maybe_unused]] const Ok done,
-          flatten(entry.second, below(path, entry.first.Scalar()), depth + 1, nodes, flat));
+          flatten(entry.second, below(path, entry.first.Scalar()), depth + 1, reading));
     }
   } else if (node.IsSequence()) {
     int index = 0;
     for (const YAML::Node& item : node) {
       TRY([[maybe_unused]] const Ok done,
-          flatten(item, below(path, std::to_string(index)), depth + 1, nodes, flat));
+          flatten(item, below(path, std::to_string(index)), depth + 1, reading));
       ++index;
     }
   }
@@ -42,12 +49,17 @@ Status flatten(const YAML::Node& node, const std::string& path, int depth, int& 
 }  // namespace
 
 Result<FlatYaml> read_flat_yaml(std::string_view text) {
+  YamlLines lines;
+  return read_flat_yaml(text, lines);
+}
+
+Result<FlatYaml> read_flat_yaml(std::string_view text, YamlLines& lines) {
   if (text.size() > kMostBytes) { return refuse("larger than 1 MiB"); }
   try {
-    FlatYaml flat;
-    int nodes = 0;
-    TRY([[maybe_unused]] const Ok done, flatten(YAML::Load(std::string(text)), "", 0, nodes, flat));
-    return flat;
+    Reading reading;
+    TRY([[maybe_unused]] const Ok done, flatten(YAML::Load(std::string(text)), "", 0, reading));
+    lines = std::move(reading.lines);
+    return std::move(reading.flat);
   } catch (const YAML::Exception& error) { return refuse("no YAML: " + std::string(error.what())); }
 }
 

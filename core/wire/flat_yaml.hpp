@@ -13,6 +13,11 @@ namespace gpubroker {
 using FlatYaml = std::map<std::string, std::string>;
 Result<FlatYaml> read_flat_yaml(std::string_view text);
 
+/// The lines, from 1, that values begin at, by path; of maps and lists too.
+using YamlLines = std::map<std::string, int>;
+/// The same for files that are ours to judge: what a path's mistake is told with.
+Result<FlatYaml> read_flat_yaml(std::string_view text, YamlLines& lines);
+
 /// The value, or empty.
 std::string flat_value(const FlatYaml& yaml, const std::string& path);
 

@@ -456,9 +456,10 @@ const std::vector<std::pair<const char*, Check>> kChecks = {
 
 }  // namespace
 
-TEST_CASE("cloud contract: every provider of the registry but this machine has a case") {
+TEST_CASE("cloud contract: every provider of the registry but one's own machines has a case") {
   std::vector<std::string> registered;
-  std::vector<std::string> tested = {"local"};
+  // "ssh" calls no cloud that could be emulated: tests/unit/ssh and tests/e2e/clouds.py have real machines.
+  std::vector<std::string> tested = {"local", "ssh"};
   for (const ProviderEntry& entry : all_providers()) { registered.push_back(entry.name); }
   for (const CloudCase& c : cloud_cases()) { tested.push_back(c.name); }
   std::sort(tested.begin(), tested.end());

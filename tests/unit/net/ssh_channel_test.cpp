@@ -1,12 +1,8 @@
 // Nodes over the system's OpenSSH against real sshd's on loopback addresses.
 #include "core/net/ssh_channel.hpp"
 
-#include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <doctest/doctest.h>
 
@@ -14,6 +10,7 @@
 #include "core/system/clock.hpp"
 #include "core/system/files.hpp"
 #include "core/system/process.hpp"
+#include "tests/sshd_node.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace gpubroker {
@@ -21,99 +18,7 @@ namespace {
 
 constexpr Millis kSoon{10'000};
 
-int free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof at;
-  REQUIRE(::bind(fd, static_cast<sockaddr*>(static_cast<void*>(&at)), size) == 0);
-  REQUIRE(::getsockname(fd, static_cast<sockaddr*>(static_cast<void*>(&at)), &size) == 0);
-  ::close(fd);
-  return ntohs(at.sin_port);
-}
-
-/// A machine: an sshd of its own with its own host key, and a folder.
-class Node {
- public:
-  explicit Node(const std::string& name) : name_(name), port_(free_port()) {
-    make_key("host");
-    make_key("user");
-    write("sshd.conf",
-          "ListenAddress 127.0.0.1:" + std::to_string(port_) + "\nHostKey " + (folder_ / "host") +
-              "\nAuthorizedKeysFile " + (folder_ / "user.pub") +
-              "\nStrictModes no\nPasswordAuthentication no\nUsePAM no\nPidFile none\nMaxSessions 100\n");
-    std::filesystem::create_directories("/run/sshd");
-    start();
-  }
-  ~Node() { stop(); }
-  Node(const Node&) = delete;
-  Node& operator=(const Node&) = delete;
-
-  void start() {
-    std::filesystem::remove(folder_ / "sshd.log");
-    const Result<Child> child = processes_.start(
-        {.argv = {"/usr/sbin/sshd", "-D", "-e", "-f", folder_ / "sshd.conf"}}, folder_ / "sshd.log");
-    REQUIRE(child.ok());
-    child_ = child.value();
-    SystemClock clock;
-    const Millis deadline = clock.monotonic() + kSoon;
-    while (!listens()) {
-      REQUIRE(clock.monotonic() < deadline);
-      clock.sleep_until(clock.now() + Millis{10});
-    }
-  }
-  void stop() {
-    if (child_.pid == 0) { return; }
-    static_cast<void>(processes_.signal(-child_.pid, SIGKILL));
-    SystemClock clock;
-    while (processes_.is_alive(child_.pid)) {
-      static_cast<void>(processes_.poll(child_));
-      clock.sleep_until(clock.now() + Millis{5});
-    }
-    processes_.release(child_);
-    child_ = {};
-  }
-
-  [[nodiscard]] NodeAddress address() const {
-    return {.id = {"test/" + name_},
-            .host = "127.0.0.1",
-            .root = folder_ / "root",
-            .binary = folder_ / "root/bin/tool",
-            .user = "",
-            .port = port_,
-            .identity = folder_ / "user",
-            .host_key = public_key("host")};
-  }
-  [[nodiscard]] std::string public_key(const std::string& name) const {
-    const std::vector<std::string> words = split(read(name + ".pub"), ' ');
-    return words.at(0) + " " + std::string(trim(words.at(1)));
-  }
-  [[nodiscard]] std::string read(const std::string& name) const {
-    std::ifstream file(folder_ / name);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  }
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream(folder_ / name) << text;
-  }
-  void make_key(const std::string& name) {
-    const auto made = processes_.run(
-        {.argv = {"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", folder_ / name}}, kSoon);
-    REQUIRE(made.ok());
-    REQUIRE(made.value().exit.code == 0);
-  }
-
- private:
-  [[nodiscard]] bool listens() const {
-    return read("sshd.log").find("Server listening") != std::string::npos;
-  }
-
-  testing::TemporaryFolder folder_ = {};
-  PosixProcesses processes_ = {};
-  std::string name_;
-  int port_;
-  Child child_ = {};
-};
+using Node = testing::SshdNode;
 
 struct Laptop {
   testing::TemporaryFolder folder = {};
