@@ -23,7 +23,7 @@ TEST_CASE("flat yaml: the line of each value, also of what is no text") {
   YamlLines lines;
   REQUIRE(read_flat_yaml("list:\n- a\n- b: c\n  none:\n", lines).ok());
   CHECK(lines ==
-        YamlLines{{"", 1}, {"list", 2}, {"list.0", 2}, {"list.1", 3}, {"list.1.b", 3}, {"list.1.none", 4}});
+        YamlLines{{"", 1}, {"list", 1}, {"list.0", 2}, {"list.1", 3}, {"list.1.b", 3}, {"list.1.none", 4}});
 }
 
 TEST_CASE("flat yaml: no YAML, too deep, and aliases without end are refused") {
