@@ -32,8 +32,9 @@ Status flatten(const YAML::Node& node, const std::string& path, int depth, Readi
   } else if (node.IsMap()) {
     for (const auto& entry : node) {
       if (!entry.first.IsScalar()) { continue; }
-      TRY([[maybe_unused]] const Ok done,
-          flatten(entry.second, below(path, entry.first.Scalar()), depth + 1, reading));
+      const std::string name = below(path, entry.first.Scalar());
+      TRY([[maybe_unused]] const Ok done, flatten(entry.second, name, depth + 1, reading));
+      reading.lines[name] = entry.first.Mark().line + 1;  // an empty value has the mark of what follows it
     }
   } else if (node.IsSequence()) {
     int index = 0;

@@ -13,7 +13,8 @@ namespace gpubroker {
 using FlatYaml = std::map<std::string, std::string>;
 Result<FlatYaml> read_flat_yaml(std::string_view text);
 
-/// The lines, from 1, that values begin at, by path; of maps and lists too.
+/// The lines, from 1, of values by path: where its name stands, or where an item of a list begins. Of maps
+/// and lists too.
 using YamlLines = std::map<std::string, int>;
 /// The same for files that are ours to judge: what a path's mistake is told with.
 Result<FlatYaml> read_flat_yaml(std::string_view text, YamlLines& lines);

@@ -2,7 +2,7 @@
 """Jobs on emulated clouds whose machines are real nodes with sshd, by the real binary.
 
     clouds.py BINARY SOURCE [TEST …]      needs root and namespaces; 77 without"""
-import json, os, re, shutil, signal, subprocess, sys, tempfile, time
+import asyncio, json, os, re, shutil, signal, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, ".."))
@@ -218,7 +218,66 @@ def death_date():
         until("the machine to end itself", lambda: not living(clouds), 20)
 
 
-tests = [jobs, ssh, failover, wrong_host_key, lost_laptop, death_date]
+def claimed():
+    """The claims that processes run for, on all nodes."""
+    found = set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            found |= set(re.findall(r"GPUBROKER_SSH_CLAIM=([^\0]+)", open(f"/proc/{pid}/environ").read()))
+        except OSError:
+            pass
+    return found
+
+
+def own_machines():
+    """Two machines of one's own, one by its address and one by its name in ~/.ssh/config: a job on both, no room meanwhile, free again after."""
+    loop = asyncio.new_event_loop()
+    with testclouds.Clouds() as clouds:
+        laptop = Laptop(clouds, "own", only=[])
+        key = os.path.join(laptop.user, ".ssh/lab")
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+        lab = nodes.Nodes(os.path.join(root, "lab"))
+        os.makedirs("/root/.ssh", exist_ok=True)  # ssh asks the user database, not $HOME; the mount is this test's own
+        subprocess.run(["mount", "--bind", os.path.join(laptop.user, ".ssh"), "/root/.ssh"], check=True)
+        try:
+            public = [open(key + ".pub").read()]
+            first = lab.make("198.18.9.1", 22, public, "", "root", {})
+            second = lab.make("198.18.9.2", 2222, public, "", "ubuntu", {})
+            for node in (first, second):
+                loop.run_until_complete(node.start())
+            with open(os.path.join(laptop.user, ".ssh/config"), "w") as file:
+                file.write(f"Host box2\n  HostName 198.18.9.2\n  Port 2222\n  User ubuntu\n  IdentityFile {key}\n")
+            os.makedirs(laptop.home, exist_ok=True)
+            with open(os.path.join(laptop.home, "machines.yaml"), "w") as file:
+                file.write(f"machines:\n- {{name: box1, host: 198.18.9.1, user: root, identity: {key}, host_key: {first.host_key}, gpus: 'H100:8', price: 3.60}}\n"
+                           "- {name: box2, gpus: 'H100:8', price: 7.20}\n")
+            resources = "num_nodes: 2\nresources: {cloud: ssh, accelerators: 'H100:8'}"
+            done = laptop.run("launch", laptop.task("pair", f"{resources}\nrun: echo rank $GPUBROKER_NODE_RANK sees $(echo $GPUBROKER_NODE_IPS)\n"), "--yes")
+            said = sorted(line for line in done.stdout.splitlines() if "rank" in line)
+            assert said == [f"[{rank}] rank {rank} sees 198.18.9.1 198.18.9.2" for rank in (0, 1)], done.stdout
+            long = laptop.launch(laptop.task("long", f"{resources}\nrun: {TICK}\n"))
+            laptop.wait_for(long, "running")
+            assert laptop.run("ssh", long, "--node", "1", "--", "id -un").stdout.strip() == "ubuntu"
+            late = laptop.task("late", f"{resources}\nrun: echo late\n")
+            refused = laptop.run("launch", late, "--yes", "--detach", rc=5)
+            assert "0 of 2 free" in refused.stderr, refused.stderr
+            patient = laptop.launch(late, "--retry-until-up")
+            time.sleep(2)
+            assert laptop.json("status", patient)["phase"] not in ("running", "succeeded") and claimed() == {f"gb-{long}-a1"}, (patient, claimed())
+            laptop.run("down", long, "--yes")
+            until("the job's processes to be gone", lambda: f"gb-{long}-a1" not in claimed(), 10)
+            laptop.wait_for(patient, "succeeded")
+            found = until("all to be free", lambda: not (f := laptop.json("status", "--discover"))["machines"] and f)
+            assert not claimed(), (found, claimed())
+            cost = micros(laptop.json("status", "pair")["settled_usd"])
+            assert cost > 0 and cost % 1000 == 0, cost  # 3.60 and 7.20 an hour, by the second
+        finally:
+            lab.close()
+            subprocess.run(["umount", "-l", "/root/.ssh"])
+            loop.close()
+
+
+tests = [jobs, own_machines, ssh, failover, wrong_host_key, lost_laptop, death_date]
 try:
     for test in tests:
         if len(sys.argv) > 3 and test.__name__ not in sys.argv[3:]:

@@ -19,6 +19,13 @@ TEST_CASE("flat yaml: texts by their path, lists by index, the rest left out") {
   CHECK(yaml.value().size() == 5);
 }
 
+TEST_CASE("flat yaml: the line of each value, also of what is no text") {
+  YamlLines lines;
+  REQUIRE(read_flat_yaml("list:\n- a\n- b: c\n  none:\n", lines).ok());
+  CHECK(lines ==
+        YamlLines{{"", 1}, {"list", 1}, {"list.0", 2}, {"list.1", 3}, {"list.1.b", 3}, {"list.1.none", 4}});
+}
+
 TEST_CASE("flat yaml: no YAML, too deep, and aliases without end are refused") {
   CHECK_FALSE(read_flat_yaml("a: [").ok());
   CHECK_FALSE(read_flat_yaml(std::string(40, '[') + std::string(40, ']')).ok());
