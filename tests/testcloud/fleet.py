@@ -50,7 +50,7 @@ class Machine:
 
 class Fleet:
     def __init__(self, scenario, folder):
-        self.scenario = scenario.get("machines", {})
+        self.scenario = dict(scenario.get("machines", {}))
         self.nodes = Nodes(folder) if self.setting("nodes", False) else None
         self.machines, self.serial, self.first_ms = {}, itertools.count(1), None
         self.boot_faults = [dict(fault, left=fault.get("times", 1)) for fault in self.setting("boot_faults", [])]
@@ -74,6 +74,10 @@ class Fleet:
                 taken = sum(1 for m in self.machines.values() if m.state != ENDED and fnmatch.fnmatch(m.place, rule["match"]))
                 return rule["count"] - taken - count
         return None
+
+    def sell_out(self, place):
+        """No more machines there from now on."""
+        self.scenario["stock"] = [{"match": place, "count": 0}, *self.setting("stock", [])]
 
     def lacks_stock(self, place, count=1):
         room = self._room("stock", place, count)

@@ -15,10 +15,10 @@ A fault with "lose": the deed is done, its answer is lost; with "garble": it can
 A fault {"kill": "arrived" | "handled" | "answered", "nth": N, "home": PATH} ends the supervisor of that home with SIGKILL at its N-th
 request that fits: before the cloud does anything, when the deed is done, or when the answer has been sent; the log's entry says "killed".
 On the plain port: GET /__log: the requests seen, as JSON; POST /__scenario replaces the scenario, and every machine is gone;
-GET /__machines: every machine there was, with its bill (fleet.py); POST /__preempt {"id", "notice_ms"}; POST /__break {"id"}:
+GET /__machines: every machine there was, with its bill (fleet.py); POST /__preempt {"id", "notice_ms", "sold_out": no more to be had at its place}; POST /__break {"id"}:
 the machine fails; POST /__faults: more faults from now on, counted from now on; GET /__leaks: what costs or clutters besides machines, by cloud. With "machines": {"nodes": true} in the
 scenario machines are real, and their metadata service answers at 169.254.169.254 (nodes.py: in_own_network first)."""
-import argparse, asyncio, fnmatch, importlib, json, os, pathlib, random, re, signal, ssl, subprocess, sys, tempfile, time, urllib.parse
+import argparse, asyncio, fnmatch, importlib, json, logging, os, pathlib, random, re, signal, ssl, subprocess, sys, tempfile, time, urllib.parse
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -279,6 +279,8 @@ async def dispatch(world, request):
     elif request.path in ("/__preempt", "/__break"):
         machine = world.fleet.machines[request.json["id"]]
         if request.path == "/__preempt":
+            if request.json.get("sold_out"):
+                world.fleet.sell_out(machine.place)
             world.fleet.preempt(machine, request.json.get("notice_ms", 0))
         else:
             world.fleet.end(machine, "host failure")
@@ -330,6 +332,8 @@ class Certificates:
 
 
 async def main():
+    # A client that was killed: what is still written to it concerns nobody.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     parser = argparse.ArgumentParser()
     parser.add_argument("--scenario")
     parser.add_argument("--folder")
