@@ -201,7 +201,7 @@ class Life:
         wrong += [line for line in self.log_text().splitlines() if line.startswith("error:") or " error " in line[:40]]
         if wrong:
             raise Broken("; ".join(wrong))
-        self.note = "" if len(state["attempts"]) <= 3 else f"{len(state['attempts'])} attempts"
+        self.note = "" if len(state["attempts"]) <= 5 else f"{len(state['attempts'])} attempts"
 
     def check_gangs(self, state, machines):
         wrong, gangs = [], {}
