@@ -159,6 +159,7 @@ OutcomeRecord judge_failure(const WorkloadState& state, const Attempt& attempt, 
   }
   if (parsed.verb == "start" && error.code == kUnreachable) {
     // Its sshd is not up yet: asked again soon, as long as decide() has patience with it.
+    outcome.is_final = false;
     outcome.retry_in = kKnock;
     return outcome;
   }

@@ -116,7 +116,8 @@ class Planner {
     if (!needs_release(attempt)) { return; }
     end_machines(attempt);
     for (const auto& [rank, node] : attempt.nodes) {
-      if (node.view.state == NodeState::ended && node.view.billed_from && !node.settled) {
+      // Also what was never billed: what was made for the gang besides machines goes with the settlement.
+      if (node.view.state == NodeState::ended && !node.settled) {
         act_if_due(attempt, "settle/" + std::to_string(rank));
       }
     }

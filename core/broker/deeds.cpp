@@ -61,8 +61,10 @@ Result<DeedResult> ask_agent(const Action& action, Provider& provider) {
   return DeedResult{};
 }
 
-Result<DeedResult> settle(const Action& action, const DeedContext& context, Provider& provider) {
+/// What the machine has cost in the end; nothing when it was never billed.
+Result<DeedResult> charge(const Action& action, const DeedContext& context, Provider& provider) {
   const NodeView& node = action.node;
+  if (!node.billed_from) { return DeedResult{}; }
   const Instant from = *node.billed_from;
   const Instant end = node.ended_at.value_or(from);
   const Instant billed_end = from + billed_length(action.billing, end - from);
@@ -87,6 +89,12 @@ Result<DeedResult> settle(const Action& action, const DeedContext& context, Prov
                               .rate = period.rate,
                               .amount = period.amount});
   }
+  return result;
+}
+
+Result<DeedResult> settle(const Action& action, const DeedContext& context, Provider& provider) {
+  const NodeView& node = action.node;
+  TRY(DeedResult result, charge(action, context, provider));
   if (Attachments* const attachments = provider.attachments()) {
     // What goes wrong here is gc's affair: the charges are known and must not wait for it.
     if (const Status swept = attachments->sweep(node.token, node.offer); !swept.ok()) {

@@ -14,10 +14,10 @@ const MachineList* find_listing(const World& world, const std::string& provider)
 /// was first seen ended.
 NodeView dated(NodeView view, const NodeView* known, Instant seen_at) {
   if (view.created_at == Instant{}) { view.created_at = known != nullptr ? known->created_at : seen_at; }
-  if (view.state != NodeState::starting && !view.billed_from) {
-    view.billed_from = known != nullptr ? known->billed_from : std::nullopt;
-    if (!view.billed_from && view.state == NodeState::running) { view.billed_from = seen_at; }
-  }
+  // Once billed is billed, also where a machine on its way out looks like one on its way in (Azure, whose
+  // group is being deleted).
+  if (!view.billed_from && known != nullptr) { view.billed_from = known->billed_from; }
+  if (!view.billed_from && view.state == NodeState::running) { view.billed_from = seen_at; }
   if (view.state == NodeState::ended && !view.ended_at) { view.ended_at = seen_at; }
   // Of a machine that is gone its cloud may know no more than the name.
   if (view.state == NodeState::ended && view.offer.instance_type.empty() && known != nullptr) {

@@ -54,7 +54,7 @@ bool needs_release(const Attempt& attempt) {
   if (create.outstanding || create.maybe_applied) { return true; }
   return std::any_of(attempt.nodes.begin(), attempt.nodes.end(), [](const auto& entry) {
     const NodeRecord& node = entry.second;
-    return node.view.state != NodeState::ended || (node.view.billed_from && !node.settled);
+    return node.view.state != NodeState::ended || !node.settled;
   });
 }
 

@@ -37,7 +37,7 @@ struct NodeRecord {
   NodeView view = {};
   std::int64_t seen_seq = 0;  // journal seq at which it was first known
   bool agent_started = false;
-  bool settled = false;        // its charges are final
+  bool settled = false;        // its charges are final, and what was made for it is given back
   AgentReport agent = {};      // the last one recorded; `version` empty: none yet
   std::int64_t agent_seq = 0;  // journal seq of that record
   bool operator==(const NodeRecord&) const = default;

@@ -130,7 +130,7 @@ struct Machine {
   std::string state = {};
 };
 Result<Page<Machine>> parse_machines(std::string_view body);
-/// The names of the machines that are not being deleted, whoever's.
+/// The names of the machines that are not being deleted and have not failed, whoever's.
 Result<Page<std::string>> parse_living(std::string_view body);
 
 /// How a machine stands.

@@ -197,7 +197,8 @@ Result<Page<Machine>> parse_machines(std::string_view body) {
 
 Result<Page<std::string>> parse_living(std::string_view body) {
   return read_page<std::string>(body, [](const AnswerValue& row) -> std::optional<std::string> {
-    if (state_of(row) == "Deleting") { return std::nullopt; }
+    // One that failed never ran, or its gang is over: its disk and address cost until the group goes.
+    if (state_of(row) == "Deleting" || state_of(row) == "Failed") { return std::nullopt; }
     return row.at("name").text();
   });
 }

@@ -74,3 +74,4 @@ class Response:
         self.lost = lost
         self.cut = None  # end the connection after so many bytes of the body
         self.close = False
+        self.sent = lambda: None  # called when all of it has been written

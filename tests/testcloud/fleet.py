@@ -12,6 +12,7 @@ calls `end`. What the scenario may say under "machines" is the same for all clou
     "spot_life_ms": 5000, "notice_ms": 2000            spot machines are taken at that age, announced so long before
     "prices": [{"match": "aws/*/spot", "points": [[0, 1000000], [200, 2000000]]}]   micro-dollars per hour from so many ms after the first machine
     "minute_s": 60                                     how long a minute is for a node's `shutdown -P +MINUTES`
+    "address": "198.18.1.1"                            of every machine, where none is a node; else one each of 198.18.0.0/15
     "skew_ms": 0                                       what the cloud's clock is ahead of ours
 Bills are exact: for each period of one price, micro-dollars per hour times milliseconds, rounded to nearest (half up), by
 the billing rule (unit, minimum) that the emulator gives."""
@@ -49,7 +50,7 @@ class Machine:
 
 class Fleet:
     def __init__(self, scenario, folder):
-        self.scenario = scenario.get("machines", {})
+        self.scenario = dict(scenario.get("machines", {}))
         self.nodes = Nodes(folder) if self.setting("nodes", False) else None
         self.machines, self.serial, self.first_ms = {}, itertools.count(1), None
         self.boot_faults = [dict(fault, left=fault.get("times", 1)) for fault in self.setting("boot_faults", [])]
@@ -74,6 +75,10 @@ class Fleet:
                 return rule["count"] - taken - count
         return None
 
+    def sell_out(self, place):
+        """No more machines there from now on."""
+        self.scenario["stock"] = [{"match": place, "count": 0}, *self.setting("stock", [])]
+
     def lacks_stock(self, place, count=1):
         room = self._room("stock", place, count)
         return room is not None and room < 0
@@ -94,7 +99,7 @@ class Fleet:
             self.first_ms = self.now()
         machine = Machine(self, cloud, id, region, zone, type, market, price, unit_ms, minimum_ms, tick_ms, tags, on_power_off, bill_from_creation)
         number = next(self.subnets)
-        machine.address = f"198.18.{1 + number // 250}.{1 + number % 250}"
+        machine.address = self.setting("address") or f"198.18.{1 + number // 250}.{1 + number % 250}"
         machine.extra["ssh_port"] = ssh_port
         self.machines[id] = machine
         fault = next((f for f in self.boot_faults if f["left"] > 0 and fnmatch.fnmatch(machine.place, f["match"])), None)
@@ -209,7 +214,8 @@ class Fleet:
     def account(self):
         """Every machine there ever was, for tests."""
         return [{"cloud": m.cloud, "id": m.id, "place": m.place, "state": m.state, "tags": m.tags, "address": m.address, "created_ms": m.created_ms,
-                 "billed_from_ms": m.billed_from, "billed_to_ms": m.billed_to, "end_reason": m.end_reason, "bill_micros": self.bill(m)}
+                 "ended_ms": m.ended_ms, "billed_from_ms": m.billed_from, "billed_to_ms": m.billed_to, "end_reason": m.end_reason, "bill_micros": self.bill(m),
+                 "price_micros": m.price, "unit_ms": m.unit_ms}
                 for m in self.machines.values()]
 
     def close(self):

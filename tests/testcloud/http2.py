@@ -83,6 +83,7 @@ class Http2:
         except (h2.exceptions.StreamClosedError, h2.exceptions.ProtocolError):
             pass  # the client has gone
         self.flush()
+        response.sent()
         if response.close:
             self.connection.transport.close()
 

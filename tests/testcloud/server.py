@@ -12,11 +12,13 @@ Each clouds/*.py registers handlers with @host("pattern"). `scenario` (JSON) set
      "faults": [{"host": "re", "path": "re", "request": "re of the body", "times": 2, "after": 0, "status": 429, "headers": {}, "body": "", "delay_ms": 0,
                  "cut": 100, "close": true, "html": true}]}
 A fault with "lose": the deed is done, its answer is lost; with "garble": it cannot be read; with "duplicate": the request arrives twice.
+A fault {"kill": "arrived" | "handled" | "answered", "nth": N, "home": PATH} ends the supervisor of that home with SIGKILL at its N-th
+request that fits: before the cloud does anything, when the deed is done, or when the answer has been sent; the log's entry says "killed".
 On the plain port: GET /__log: the requests seen, as JSON; POST /__scenario replaces the scenario, and every machine is gone;
-GET /__machines: every machine there was, with its bill (fleet.py); POST /__preempt {"id", "notice_ms"}; POST /__break {"id"}:
-the machine fails; GET /__leaks: what costs or clutters besides machines, by cloud. With "machines": {"nodes": true} in the
+GET /__machines: every machine there was, with its bill (fleet.py); POST /__preempt {"id", "notice_ms", "sold_out": no more to be had at its place}; POST /__break {"id"}:
+the machine fails; POST /__faults: more faults from now on, counted from now on; GET /__leaks: what costs or clutters besides machines, by cloud. With "machines": {"nodes": true} in the
 scenario machines are real, and their metadata service answers at 169.254.169.254 (nodes.py: in_own_network first)."""
-import argparse, asyncio, fnmatch, importlib, json, os, pathlib, random, re, signal, ssl, subprocess, sys, tempfile, time, urllib.parse
+import argparse, asyncio, fnmatch, importlib, json, logging, os, pathlib, random, re, signal, ssl, subprocess, sys, tempfile, time, urllib.parse
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -40,8 +42,13 @@ class World:
             self.fleet.close()
         self.fleet = Fleet(scenario, self.folder)
         self.scenario = scenario
-        self.faults = [dict(fault, left=fault.get("times", 1 << 30), skip=fault.get("after", 0)) for fault in scenario.get("faults", [])]
-        self.state = {}
+        self.faults, self.state = [], {}
+        self.add_faults(scenario.get("faults", []))
+
+    def add_faults(self, faults):
+        for fault in faults:
+            once = "kill" in fault
+            self.faults.append(dict(fault, left=1 if once else fault.get("times", 1 << 30), skip=fault["nth"] - 1 if once else fault.get("after", 0)))
 
     def cloud(self, name):
         """What the scenario says of a cloud."""
@@ -60,13 +67,16 @@ class World:
 
     async def answer(self, request):
         request.world = self
-        self.log.append({"at": time.time(), "method": request.method, "host": request.host, "target": request.target,
-                         "headers": request.headers, "body": request.body[:4096].decode("latin-1"), "http": request.http})
+        entry = {"at": time.time(), "method": request.method, "host": request.host, "target": request.target,
+                 "headers": request.headers, "body": request.body[:4096].decode("latin-1"), "http": request.http}
+        self.log.append(entry)
         latency = self.scenario.get("latency_ms")
         if latency:
             # By the URL, not by chance: the same questions take as long whoever else is asked meanwhile.
             await asyncio.sleep(random.Random(f"{self.scenario.get('seed', 1)} {request.host}{request.target}").uniform(*latency) / 1000)
         fault = self.fault_for(request)
+        if fault and "kill" in fault:
+            return await self.answer_and_kill(request, fault, entry)
         if fault:
             await asyncio.sleep(fault.get("delay_ms", 0) / 1000)
             if fault.get("html"):
@@ -86,6 +96,21 @@ class World:
             response.close = True
         return response
 
+    async def answer_and_kill(self, request, fault, entry):
+        """The supervisor dies; nothing else of it is answered. Who is asked meanwhile by others goes on."""
+        def kill():
+            entry["killed"] = fault["kill"] if end_supervisors(fault["home"]) else ""
+
+        if fault["kill"] == "arrived":
+            kill()
+            return Response(lost=True)
+        response = await self.handle(request)
+        if fault["kill"] == "handled":
+            kill()
+            return Response(lost=True)
+        response.sent = kill
+        return response
+
     async def handle(self, request):
         """The emulator's answer."""
         for pattern, handler in HANDLERS:
@@ -103,6 +128,20 @@ class World:
         if machine is None or machine.cloud not in METADATA:
             return Response(404, "")
         return METADATA[machine.cloud](request, machine)
+
+
+def end_supervisors(home):
+    """kill -9 to every `gpubroker supervise` of that home; how many."""
+    ended = 0
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if (entry.name.isdigit() and b"supervise" in (entry / "cmdline").read_bytes().split(b"\0")
+                    and f"GPUBROKER_HOME={home}".encode() in (entry / "environ").read_bytes().split(b"\0")):
+                os.kill(int(entry.name), signal.SIGKILL)
+                ended += 1
+        except OSError:
+            pass
+    return ended
 
 
 class Connection(asyncio.Protocol):
@@ -203,6 +242,7 @@ class Connection(asyncio.Protocol):
             elif request.method != "HEAD":
                 self.transport.write(body)
             del length
+            response.sent()
             if response.close or request.headers.get("connection", "").lower() == "close":
                 self.transport.close()
                 return
@@ -239,6 +279,8 @@ async def dispatch(world, request):
     elif request.path in ("/__preempt", "/__break"):
         machine = world.fleet.machines[request.json["id"]]
         if request.path == "/__preempt":
+            if request.json.get("sold_out"):
+                world.fleet.sell_out(machine.place)
             world.fleet.preempt(machine, request.json.get("notice_ms", 0))
         else:
             world.fleet.end(machine, "host failure")
@@ -246,6 +288,9 @@ async def dispatch(world, request):
     elif request.peer.startswith("198.18.") and request.host in (METADATA_ADDRESS, "metadata.google.internal", "metadata"):
         response = world.metadata(request)
         return await response if asyncio.iscoroutine(response) else response
+    elif request.path == "/__faults":
+        world.add_faults(request.json)
+        return Response(200, "{}")
     elif request.path == "/__scenario":
         world.replace(json.loads(request.body))
         world.log.clear()
@@ -287,6 +332,8 @@ class Certificates:
 
 
 async def main():
+    # A client that was killed: what is still written to it concerns nobody.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     parser = argparse.ArgumentParser()
     parser.add_argument("--scenario")
     parser.add_argument("--folder")

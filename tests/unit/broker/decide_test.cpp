@@ -55,6 +55,33 @@ TEST_CASE("from launch to success, and everything is given back") {
         std::vector<Phase>{Phase::provisioning, Phase::starting, Phase::running, Phase::succeeded});
 }
 
+TEST_CASE("a machine whose sshd is not up yet is knocked at again, and the gang is not given up") {
+  Story story;
+  story.settle();
+  story.book();
+  story.answer("find");
+  const Error refused{.kind = ErrorKind::network, .message = "Connection refused", .code = "unreachable"};
+  story.fail("start/0", refused);
+  CHECK(story.state.phase == Phase::starting);
+  CHECK_FALSE(story.waits_for("start/0"));
+  story.pass(seconds{1});
+  CHECK(story.waits_for("start/0"));
+}
+
+TEST_CASE("a machine that looks new again on its way out is paid for all the same") {
+  Story story = running_story();
+  const std::optional<Instant> billed_from = story.last().nodes.at(0).view.billed_from;
+  REQUIRE(billed_from);
+  for (NodeView& view : story.machines) {
+    view.state = NodeState::starting;
+    view.billed_from.reset();
+  }
+  story.pass(seconds{1});
+  story.see();
+  CHECK(story.last().nodes.at(0).view.state == NodeState::starting);
+  CHECK(story.last().nodes.at(0).view.billed_from == billed_from);
+}
+
 TEST_CASE("the cheapest offer is booked, and deciding again books nothing more") {
   Story story;
   story.settle();
