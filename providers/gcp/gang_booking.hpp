@@ -13,8 +13,7 @@ Result<std::vector<Instance>> find_machines(Compute& compute, const Token* token
 /// One booking, from the look whether it is there already to its machines. As Provisioner::ensure_gang.
 class GangBooking {
  public:
-  GangBooking(Compute& compute, const CloudParts& parts, const GangRequest& request,
-              Sightings sightings)
+  GangBooking(Compute& compute, const CloudParts& parts, const GangRequest& request, Sightings sightings)
       : compute_(compute), parts_(parts), request_(request), sightings_(std::move(sightings)) {}
   Result<std::vector<Instance>> run();
 
