@@ -244,8 +244,18 @@ struct Supervisor::Impl {
     return !batch.rows.empty();
   }
 
+  /// Until the offers are read anew with what the catalog makes of it: half a chance after a stock-out, a
+  /// quarter after a quota, as there.
+  void lower_chance(const OfferKey& key, ErrorKind refused) {
+    if (refused != ErrorKind::capacity && refused != ErrorKind::quota) { return; }
+    const int divisor = refused == ErrorKind::quota ? 4 : 2;
+    for (Offer& offer : offers) {
+      if (offer.key == key) { offer.chance_percent = std::max(offer.chance_percent / divisor, 1); }
+    }
+  }
+
   /// What this turn has shown of offers, kept for later launches.
-  void remember(const Turn& turn) const {
+  void remember(const Turn& turn) {
     if (!parts.remember) { return; }
     const WorkloadState& state = state_of(turn);
     const auto offer_of = [&](int number) -> const OfferKey* {
@@ -272,6 +282,7 @@ struct Supervisor::Impl {
       // This machine's own stock is no news for anybody.
       if (provider == parts.providers.end() || provider->second->shares_machine()) { continue; }
       met.key = *key;
+      if (met.refused) { lower_chance(met.key, *met.refused); }
       parts.run_later([with = shared, met] { with->remember(met); });
     }
   }
