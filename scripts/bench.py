@@ -12,6 +12,7 @@ parser.add_argument("--crowd", type=int, default=10_000, help="live workloads of
 options = parser.parse_args()
 BUILD = os.path.abspath(options.build)
 BINARY = next(p for p in (f"{BUILD}/cmd/gpubroker", f"{BUILD}/gpubroker") if os.path.exists(p))
+SOURCE = os.path.abspath(options.source)
 BENCH, SIM = f"{BUILD}/tests/bench/gpubroker-bench", f"{BUILD}/tests/sim/gpubroker-sim"
 
 rows, failures = [], []
@@ -243,6 +244,25 @@ def journal():
         shutil.rmtree(folder, ignore_errors=True)
 
 
+# --- the clouds ---
+
+def plan():
+    for offers, limit in ((57_000, 10), (1_000_000, 100)):
+        f = tool(BENCH, "plan", str(offers))
+        add(f"plan for H100:8 x 4, {offers:,} offers", f["ms"], "ms", limit, f"all {f['candidates']:,} fall-backs ranked, 64 refusals; median of 9")
+
+
+def clouds():
+    """On real sshd nodes, as root."""
+    script = ("/usr/bin/python3", os.path.join(SOURCE, "tests/bench/clouds.py"), BINARY, SOURCE)
+    for count, limit in ((1, 2), (16, None), (64, 5)):
+        f = tool(*script, "nodes", str(count))
+        add(f"sshd answers to command running, {count} nodes", f["s"], "s", limit,
+            f"emulated Lambda; {f['until_seen_s']} s until it is seen, {f['agents_s']} s to bring and start the agents")
+    f = tool(*script, "gang", "250")
+    add("250 machines as one gang", f["s"], "s", f["cloud_s"] + 5, f"emulated GCP that takes {f['cloud_s']} s, one zone sold out, one answer lost")
+
+
 # --- the catalog ---
 
 CATALOG, PRICE_LIST = f"{BUILD}/tests/bench/gpubroker-bench-catalog", f"{BUILD}/tests/bench/aws_price_list_bench"
@@ -313,7 +333,7 @@ def busy():
 
 
 MACHINE = busy()
-GROUPS = [start, status, local, preempt, crowd, sim, journal, catalog, prices, refresh]
+GROUPS = [start, status, local, preempt, crowd, sim, journal, plan, clouds, catalog, prices, refresh]
 for group in GROUPS:
     if options.only not in group.__name__:
         continue

@@ -40,8 +40,11 @@ def in_own_network():
     if os.environ.get(INSIDE):
         return
     wanted = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
-    if os.geteuid() != 0 or subprocess.run([*wanted, "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 0:
-        print("skipped: nodes need root and namespaces", file=sys.stderr)
+    # Everything that a node is made of, tried once: a container may allow some of it.
+    trial = ("mount -t tmpfs t /mnt && cd /mnt && mkdir u w r && mount -t overlay o -o lowerdir=/,upperdir=u,workdir=w r && "
+             "ip link add br0 type bridge && ip link add v0 type veth peer name v1")
+    if os.geteuid() != 0 or subprocess.run([*wanted, "sh", "-c", trial], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 0:
+        print("skipped: nodes need root, namespaces, overlay mounts and virtual networks", file=sys.stderr)
         sys.exit(77)
     setup = (f"ip link set lo up; ip link add br0 type bridge; ip addr add {BRIDGE}/16 dev br0; ip addr add {METADATA}/32 dev br0; "
              "ip link set br0 up; exec \"$@\"")
