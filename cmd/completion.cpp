@@ -29,20 +29,13 @@ std::vector<std::string> names_of(const std::vector<CommandInfo>& commands) {
   return names;
 }
 
-/// Inside single quotes of a shell.
-std::string quoted(const std::string& text) {
-  std::string out = "'";
-  for (const char c : text) { out += c == '\'' ? std::string("'\\''") : std::string(1, c); }
-  return out + "'";
-}
-
 // --- bash ---
 
 /// The bash statement that fills COMPREPLY with what such a value may be.
 std::string bash_values(const OptionInfo& value) {
   switch (value.kind) {
     case ValueKind::choice:
-      return "COMPREPLY=($(compgen -W " + quoted(join(value.choices, " ")) + " -- \"$cur\"))";
+      return "COMPREPLY=($(compgen -W " + shell_quoted(join(value.choices, " ")) + " -- \"$cur\"))";
     case ValueKind::workload:
       return "COMPREPLY=($(compgen -W \"$(gpubroker complete-names 2>/dev/null)\" -- \"$cur\"))";
     case ValueKind::file:
@@ -59,7 +52,8 @@ std::string bash_values(const OptionInfo& value) {
 /// The kinds of what may follow a command without a flag: its first positional stands for all of them.
 std::string bash_words(const CommandInfo& command) {
   if (!command.commands.empty()) {
-    return "COMPREPLY=($(compgen -W " + quoted(join(names_of(command.commands), " ")) + " -- \"$cur\"))";
+    return "COMPREPLY=($(compgen -W " + shell_quoted(join(names_of(command.commands), " ")) +
+           " -- \"$cur\"))";
   }
   return command.positionals.empty() ? "COMPREPLY=()" : bash_values(command.positionals.front());
 }
@@ -68,7 +62,7 @@ std::string bash_words(const CommandInfo& command) {
 std::string bash_pattern(const CommandInfo& command, const std::vector<std::string>& flags) {
   std::string pattern;
   for (const std::string& flag : flags) {
-    pattern += (pattern.empty() ? "" : "|") + quoted(command.path + ":" + flag);
+    pattern += (pattern.empty() ? "" : "|") + shell_quoted(command.path + ":" + flag);
   }
   return pattern;
 }
@@ -79,7 +73,7 @@ std::string bash_script(const CommandInfo& root) {
   std::string flags;
   std::string words;
   for (const CommandInfo* const command : all_commands(root)) {
-    if (!command->path.empty()) { paths += (paths.empty() ? "" : "|") + quoted(command->path); }
+    if (!command->path.empty()) { paths += (paths.empty() ? "" : "|") + shell_quoted(command->path); }
     std::vector<std::string> all_flags;
     for (const auto* const options : {&command->options, &root.options}) {
       if (command == &root && options == &root.options && !all_flags.empty()) { continue; }
@@ -90,9 +84,9 @@ std::string bash_script(const CommandInfo& root) {
             "    " + bash_pattern(*command, option.flags) + ") " + bash_values(option) + "; return ;;\n";
       }
     }
-    flags += "      " + quoted(command->path) + ") COMPREPLY=($(compgen -W " + quoted(join(all_flags, " ")) +
-             " -- \"$cur\")) ;;\n";
-    words += "      " + quoted(command->path) + ") " + bash_words(*command) + " ;;\n";
+    flags += "      " + shell_quoted(command->path) + ") COMPREPLY=($(compgen -W " +
+             shell_quoted(join(all_flags, " ")) + " -- \"$cur\")) ;;\n";
+    words += "      " + shell_quoted(command->path) + ") " + bash_words(*command) + " ;;\n";
   }
   return "# bash completion of gpubroker; written by `gpubroker completion bash`\n"
          "_gpubroker() {\n"
@@ -155,7 +149,7 @@ std::string zsh_options(const CommandInfo& command, const CommandInfo& root) {
         spec += zsh_text(option.help);
         spec += ']';
         spec += value;
-        out += " \\\n      " + quoted(spec);
+        out += " \\\n      " + shell_quoted(spec);
       }
     }
   }
@@ -169,7 +163,7 @@ std::string zsh_function(const CommandInfo& command, const CommandInfo& root) {
   if (command.commands.empty()) {
     out += "  _arguments -s" + zsh_options(command, root);
     for (const OptionInfo& positional : command.positionals) {
-      out += " \\\n      " + quoted((positional.repeated ? "*" : "") + zsh_value(positional));
+      out += " \\\n      " + shell_quoted((positional.repeated ? "*" : "") + zsh_value(positional));
     }
     return out + "\n}\n";
   }
@@ -177,7 +171,7 @@ std::string zsh_function(const CommandInfo& command, const CommandInfo& root) {
          " \\\n      '1: :->command' '*:: :->rest'\n"
          "  case $state in\n    command)\n      local -a commands=(\n";
   for (const CommandInfo& sub : command.commands) {
-    out += "        " + quoted(last_word(sub.path) + ":" + zsh_text(sub.summary)) + "\n";
+    out += "        " + shell_quoted(last_word(sub.path) + ":" + zsh_text(sub.summary)) + "\n";
   }
   out += "      )\n      _describe command commands ;;\n    rest)\n      case $line[1] in\n";
   for (const CommandInfo& sub : command.commands) {
@@ -218,7 +212,7 @@ std::string fish_condition(const CommandInfo& command) {
 std::string fish_values(const OptionInfo& value) {
   switch (value.kind) {
     case ValueKind::choice:
-      return " -a " + quoted(join(value.choices, " "));
+      return " -a " + shell_quoted(join(value.choices, " "));
     case ValueKind::workload:
       return " -a '(gpubroker complete-names 2>/dev/null)'";
     case ValueKind::file:
@@ -233,12 +227,12 @@ std::string fish_values(const OptionInfo& value) {
 }
 
 std::string fish_option(const std::string& condition, const OptionInfo& option) {
-  std::string out = "complete -c gpubroker" + (condition.empty() ? "" : " -n " + quoted(condition));
+  std::string out = "complete -c gpubroker" + (condition.empty() ? "" : " -n " + shell_quoted(condition));
   for (const std::string& flag : option.flags) {
     out += flag.size() == 2 ? " -s " + flag.substr(1) : " -l " + flag.substr(2);
   }
   if (option.kind != ValueKind::none) { out += " -r" + fish_values(option); }
-  return out + " -d " + quoted(option.help) + "\n";
+  return out + " -d " + shell_quoted(option.help) + "\n";
 }
 
 std::string fish_script(const CommandInfo& root) {
@@ -251,15 +245,15 @@ std::string fish_script(const CommandInfo& root) {
       for (const OptionInfo& option : command->options) { out += fish_option(condition, option); }
       for (const OptionInfo& positional : command->positionals) {
         const std::string values = fish_values(positional);
-        if (!values.empty()) { out += "complete -c gpubroker -n " + quoted(condition) + values + "\n"; }
+        if (!values.empty()) { out += "complete -c gpubroker -n " + shell_quoted(condition) + values + "\n"; }
       }
     }
     if (!command->commands.empty() && command != &root) {
       condition += "; and not __fish_seen_subcommand_from " + join(names_of(command->commands), " ");
     }
     for (const CommandInfo& sub : command->commands) {
-      out += "complete -c gpubroker -n " + quoted(condition) + " -a " + last_word(sub.path) + " -d " +
-             quoted(sub.summary) + "\n";
+      out += "complete -c gpubroker -n " + shell_quoted(condition) + " -a " + last_word(sub.path) + " -d " +
+             shell_quoted(sub.summary) + "\n";
     }
   }
   return out;

@@ -38,16 +38,16 @@ Result<NodeView> find_node(const WorkloadState& state, int rank) {
 
 /// What a shell there begins with: the job's workdir where it is already.
 std::string login_script(const NodeAddress& address) {
-  return "cd '" + address.root + "/workdir' 2>/dev/null || cd '" + address.root +
-         "' 2>/dev/null; exec \"${SHELL:-/bin/sh}\" -l";
+  return "cd " + shell_quoted(address.root + "/workdir") + " 2>/dev/null || cd " +
+         shell_quoted(address.root) + " 2>/dev/null; exec \"${SHELL:-/bin/sh}\" -l";
 }
 
 Result<std::vector<std::string>> command_line(const SshOptionsCli& options, const NodeView& node,
                                               Provider& provider, Context& context) {
   if (provider.shares_machine()) {  // a node that is a folder here
     if (!options.command.empty()) {
-      return std::vector<std::string>{"sh", "-c",
-                                      "cd '" + node.address.root + "' && " + join(options.command, " ")};
+      return std::vector<std::string>{
+          "sh", "-c", "cd " + shell_quoted(node.address.root) + " && " + join(options.command, " ")};
     }
     return std::vector<std::string>{"sh", "-c", login_script(node.address)};
   }

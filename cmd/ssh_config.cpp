@@ -1,7 +1,5 @@
 #include "cmd/ssh_config.hpp"
 
-#include <iostream>
-
 #include "core/base/text.hpp"
 
 namespace gpubroker {

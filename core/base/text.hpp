@@ -11,6 +11,8 @@ std::string_view trim(std::string_view text);
 std::vector<std::string> split(std::string_view text,
                                char separator);  // "a,,b" gives three parts, "" gives one
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
+/// In single quotes, as one word for a POSIX shell, whatever is in it.
+std::string shell_quoted(std::string_view text);
 std::string lower(std::string_view text);
 std::string upper(std::string_view text);
 

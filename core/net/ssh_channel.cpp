@@ -20,19 +20,6 @@ std::string short_name(const NodeAddress& node) {
   return to_hex(sha256(node.id.value)).substr(0, kEnough);
 }
 
-/// For a POSIX shell, whatever is in it.
-std::string quoted(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) {
-    if (c == '\'') {
-      out += "'\\''";
-    } else {
-      out += c;
-    }
-  }
-  return out + "'";
-}
-
 std::string folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   return slash == std::string::npos ? "." : path.substr(0, slash);
@@ -111,10 +98,12 @@ Error script_error(const NodeAddress& node, const CommandResult& result, const s
 std::string script_of(const NodeAddress& node, const Command& command) {
   std::string cwd = command.cwd.empty() ? node.root : command.cwd;
   if (cwd.front() != '/') { cwd.insert(0, node.root + "/"); }
-  std::string script = "cd " + quoted(cwd) + " || exit 71\n";
-  for (const auto& [name, value] : command.env) { script += "export " + name + "=" + quoted(value) + "\n"; }
+  std::string script = "cd " + shell_quoted(cwd) + " || exit 71\n";
+  for (const auto& [name, value] : command.env) {
+    script += "export " + name + "=" + shell_quoted(value) + "\n";
+  }
   script += "set --";
-  for (const std::string& word : command.argv) { script += " " + quoted(word); }
+  for (const std::string& word : command.argv) { script += " " + shell_quoted(word); }
   return script + "\n";
 }
 
@@ -181,8 +170,8 @@ Status SshChannel::put(const NodeAddress& node, const std::string& path, std::st
   TRY(const std::string target, path_below(node, path));
   std::array<char, 8> octal{};
   std::snprintf(octal.data(), octal.size(), "%o", static_cast<unsigned>(mode));
-  const std::string name = quoted(target);
-  const std::string script = "umask 077; mkdir -p " + quoted(folder_of(target)) + " && cat > " + name +
+  const std::string name = shell_quoted(target);
+  const std::string script = "umask 077; mkdir -p " + shell_quoted(folder_of(target)) + " && cat > " + name +
                              ".part && chmod " + octal.data() + " " + name + ".part && mv -f " + name +
                              ".part " + name;
   TRY(const CommandResult result, remote(node, script, {.stdin_bytes = std::string(bytes)}, kUsual));
@@ -192,8 +181,8 @@ Status SshChannel::put(const NodeAddress& node, const std::string& path, std::st
 
 Status SshChannel::put_file(const NodeAddress& node, const std::string& path, const std::string& local_path) {
   TRY(const std::string target, path_below(node, path));
-  const std::string name = quoted(target);
-  const std::string script = "mkdir -p " + quoted(folder_of(target)) + " && cat > " + name +
+  const std::string name = shell_quoted(target);
+  const std::string script = "mkdir -p " + shell_quoted(folder_of(target)) + " && cat > " + name +
                              ".part && mv -f " + name + ".part " + name;
   TRY(const CommandResult result, remote(node, script, {.stdin_file = local_path}, kLong));
   if (result.exit.code != 0) { return script_error(node, result, path); }
@@ -203,7 +192,7 @@ Status SshChannel::put_file(const NodeAddress& node, const std::string& path, co
 Result<std::string> SshChannel::get(const NodeAddress& node, const std::string& path, std::int64_t offset,
                                     std::int64_t max) {
   TRY(const std::string source, path_below(node, path));
-  const std::string name = quoted(source);
+  const std::string name = shell_quoted(source);
   const std::string script = "test -e " + name + " || exit " + std::to_string(kMissing) + "; tail -c +" +
                              std::to_string(offset + 1) + " " + name + " | head -c " + std::to_string(max);
   TRY(CommandResult result, remote(node, script, {}, kUsual));
@@ -216,7 +205,7 @@ Result<CommandResult> SshChannel::run(const NodeAddress& node, const Command& co
   if (command.stdin_bytes.empty()) {
     script += "\"$@\" </dev/null\n";
   } else {
-    script += "printf %s " + quoted(to_base64(command.stdin_bytes)) + " | base64 -d | \"$@\"\n";
+    script += "printf %s " + shell_quoted(to_base64(command.stdin_bytes)) + " | base64 -d | \"$@\"\n";
   }
   script += "code=$?; [ $code = 255 ] && code=254; exit $code\n";  // 255 is ssh's own word
   return remote(node, "sh", {.stdin_bytes = script}, timeout);
@@ -229,9 +218,9 @@ Status SshChannel::start(const NodeAddress& node, const Command& command, const 
   }
   // A session of its own, nothing of ours open in it: what is started under an ssh connection dies with it
   // else.
-  const std::string script = "mkdir -p " + quoted(node.root) + " " + quoted(folder_of(output)) +
+  const std::string script = "mkdir -p " + shell_quoted(node.root) + " " + shell_quoted(folder_of(output)) +
                              " || exit 71\n" + script_of(node, command) +
-                             "setsid nohup \"$@\" </dev/null >>" + quoted(output) + " 2>&1 &\n";
+                             "setsid nohup \"$@\" </dev/null >>" + shell_quoted(output) + " 2>&1 &\n";
   TRY(const CommandResult result, remote(node, "sh", {.stdin_bytes = script}, kUsual));
   if (result.exit.code != 0) { return script_error(node, result, output_path); }
   return Ok{};
@@ -252,13 +241,13 @@ Status SshChannel::ensure_binary(const NodeAddress& node) {
     if (with_binary_.count(node.id.value) != 0) { return Ok{}; }
   }
   TRY(const FileInfo info, files_.stat(options_.binary));
-  const std::string name = quoted(node.binary);
+  const std::string name = shell_quoted(node.binary);
   // Another supervisor may have brought it: the same size is the same program, a version is never built
   // twice.
   const std::string check = "test \"$(stat -c %s " + name + " 2>/dev/null)\" = " + std::to_string(info.size);
   TRY(const CommandResult found, remote(node, check, {}, kUsual));
   if (found.exit.code != 0) {
-    const std::string script = "mkdir -p " + quoted(folder_of(node.binary)) + " && cat > " + name +
+    const std::string script = "mkdir -p " + shell_quoted(folder_of(node.binary)) + " && cat > " + name +
                                ".$$ && chmod 755 " + name + ".$$ && mv -f " + name + ".$$ " + name;
     TRY(const CommandResult result, remote(node, script, {.stdin_file = options_.binary}, kLong));
     if (result.exit.code != 0) { return script_error(node, result, node.binary); }

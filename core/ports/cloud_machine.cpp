@@ -2,18 +2,18 @@
 
 namespace gpubroker {
 
-NodeAddress ssh_address(const NodeId& id, const NodeAddress& found, int port, const std::string& user,
-                        const std::optional<NodeKeys>& keys) {
-  const std::string root = (user == "root" ? "/root" : "/home/" + user) + "/.gpubroker";
-  return {.id = id,
-          .host = found.host,
-          .peer_host = found.peer_host,
-          .root = root,
-          .binary = root + "/bin/gpubroker",
-          .user = user,
-          .port = port,
-          .identity = keys ? keys->identity : std::string{},
-          .host_key = keys ? keys->host_public : std::string{}};
+Result<NodeAddress> login_address(KeyRing& keys, const NodeView& view, std::string_view user) {
+  TRY(const std::optional<NodeKeys> found, keys.find(view.tags.workload));
+  NodeAddress address = view.address;
+  address.id = view.id;
+  address.user = user;
+  address.root = (user == "root" ? "/root" : "/home/" + address.user) + "/.gpubroker";
+  address.binary = address.root + "/bin/gpubroker";
+  if (found) {
+    address.identity = found->identity;
+    address.host_key = found->host_public;
+  }
+  return address;
 }
 
 }  // namespace gpubroker

@@ -24,10 +24,8 @@ struct CloudParts {
   NodeChannel& channel;  // SSH
 };
 
-/// A machine's addresses as a codec finds them: `host` and `peer_host` only.
-/// Completed here: where gpubroker lives on a machine that `user` logs in to. `keys`: of the machine's
-/// workload, if they are here.
-NodeAddress ssh_address(const NodeId& id, const NodeAddress& found, int port, const std::string& user,
-                        const std::optional<NodeKeys>& keys);
+/// The address of a machine that `user` logs in to, made of what a codec found of it (`host`, `peer_host`,
+/// `port`): where gpubroker lives there, and the keys of its workload, if they are here.
+Result<NodeAddress> login_address(KeyRing& keys, const NodeView& view, std::string_view user);
 
 }  // namespace gpubroker

@@ -42,6 +42,10 @@ Error give_up(SingleMachines& cloud, const Places& places, Error error) {
 
 }  // namespace
 
+bool may_go_on(const Error& error) {
+  return error.kind == ErrorKind::network || error.kind == ErrorKind::throttled;
+}
+
 Result<std::vector<NodeView>> ensure_singles(SingleMachines& cloud, FanOut& fan_out,
                                              const GangRequest& request, std::size_t at_once) {
   Places places(static_cast<std::size_t>(request.nodes));
@@ -90,8 +94,7 @@ Result<std::vector<NodeView>> ensure_singles(SingleMachines& cloud, FanOut& fan_
     }
   });
   if (const Error* const error = choose(errors)) {
-    const bool lost = error->kind == ErrorKind::network || error->kind == ErrorKind::throttled;
-    if (!lost) { return give_up(cloud, places, *error); }
+    if (!may_go_on(*error)) { return give_up(cloud, places, *error); }
     // The same call with the same token completes it.
     Error again = *error;
     again.maybe_applied = again.maybe_applied || !living(places).empty();

@@ -20,6 +20,9 @@ class SingleMachines {
   virtual Status terminate_machines(const std::vector<NodeId>& nodes) = 0;
 };
 
+/// Whether a booking that failed so is to be tried again with the same token: what was made for it stays.
+bool may_go_on(const Error& error);
+
 /// Provisioner::ensure_gang on such a cloud: looks for the token's machines first, books those that are
 /// missing, at most `at_once` side by side, and ends all of them when one is refused. An error has
 /// maybe_applied when a machine was, or may have been, made: it is found again, ended and paid for. A token

@@ -323,8 +323,7 @@ class AwsProvider final : public Provider, Provisioner, PriceSource, Attachments
 
   Result<NodeView> with_keys(NodeView view) {
     if (view.state != NodeState::running) { return view; }
-    TRY(const std::optional<NodeKeys> keys, parts_.keys.find(view.tags.workload));
-    view.address = ssh_address(view.id, view.address, 22, std::string(kUser), keys);
+    TRY(view.address, login_address(parts_.keys, view, kUser));
     return view;
   }
 

@@ -248,8 +248,7 @@ Result<std::vector<NodeView>> list_machines(Arm& arm, const CloudParts& parts) {
   std::vector<NodeView> views = assemble(sight, parts.clock.now());
   for (NodeView& view : views) {
     if (view.state != NodeState::running) { continue; }
-    TRY(const std::optional<NodeKeys> keys, parts.keys.find(view.tags.workload));
-    view.address = ssh_address(view.id, view.address, 22, std::string(kUser), keys);
+    TRY(view.address, login_address(parts.keys, view, kUser));
   }
   return views;
 }
@@ -265,15 +264,10 @@ Status end_machines(Arm& arm, const CloudParts& parts, const std::vector<NodeId>
     if (const auto name = parse_node_id(node)) { by_group[name->group].insert(name->machine); }
   }
   const std::vector<std::pair<std::string, std::set<std::string>>> groups(by_group.begin(), by_group.end());
-  std::vector<Status> done(groups.size(), Status(Ok{}));
-  parts.fan_out.run(groups.size(), kAtOnce, [&](std::size_t i) {
+  return run_all(parts.fan_out, groups.size(), kAtOnce, [&](std::size_t i) {
     const GangPlace place{.subscription = arm.subscription(), .group = groups[i].first};
-    done[i] = end_in_group(arm, place, groups[i].second);
+    return end_in_group(arm, place, groups[i].second);
   });
-  for (const Status& one : done) {
-    if (!one.ok()) { return one.error(); }
-  }
-  return Ok{};
 }
 
 Status remove_group(Arm& arm, const std::string& group) {

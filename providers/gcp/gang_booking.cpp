@@ -253,18 +253,14 @@ Error GangBooking::give_back(Error error) {
 }
 
 Status end_machines(Compute& compute, FanOut& fan_out, const std::vector<NodeId>& nodes) {
-  std::vector<Status> ended(nodes.size(), Ok{});
-  fan_out.run(nodes.size(), kAtOnce, [&](std::size_t i) {
+  return run_all(fan_out, nodes.size(), kAtOnce, [&](std::size_t i) -> Status {
     const auto parts = split_node_id(nodes[i]);
-    if (!parts) { return; }  // never was one of Google's
+    if (!parts) { return Ok{}; }  // never was one of Google's
     const std::string path = "/zones/" + url_encode(parts->first) + "/instances/" + url_encode(parts->second);
     const Result<Operation> deleted = compute.remove(path, "instances");
-    if (!deleted.ok() && deleted.error().kind != ErrorKind::not_found) { ended[i] = deleted.error(); }
+    if (!deleted.ok() && deleted.error().kind != ErrorKind::not_found) { return deleted.error(); }
+    return Ok{};
   });
-  for (const Status& one : ended) {
-    if (!one.ok()) { return one; }
-  }
-  return Ok{};
 }
 
 Status sweep_gang(Compute& compute, const Token& token, const OfferKey& offer) {

@@ -104,10 +104,7 @@ class GcpProvider final : public Provider, Provisioner, Attachments {
     std::vector<NodeView> views;
     for (Instance& instance : instances) {
       NodeView& view = instance.view;
-      if (view.state == NodeState::running) {
-        TRY(const std::optional<NodeKeys> keys, parts_.keys.find(view.tags.workload));
-        view.address = ssh_address(view.id, view.address, 22, std::string(kUser), keys);
-      }
+      if (view.state == NodeState::running) { TRY(view.address, login_address(parts_.keys, view, kUser)); }
       views.push_back(view);
     }
     remember(std::move(instances));

@@ -34,8 +34,7 @@ class LambdaProvider final : public Provider, Provisioner, SingleMachines, Attac
   Result<std::vector<NodeView>> ensure_gang(const GangRequest& request) override {
     TRY([[maybe_unused]] const std::string key, ensure_ssh_key(request));
     Result<std::vector<NodeView>> gang = ensure_singles(*this, parts_.fan_out, request, kAtOnce);
-    const bool is_over =
-        gang.ok() || !(gang.error().kind == ErrorKind::network || gang.error().kind == ErrorKind::throttled);
+    const bool is_over = gang.ok() || !may_go_on(gang.error());
     // The machines have it by now.
     if (is_over) { static_cast<void>(sweep(request.token, request.offer.key)); }
     return gang;
@@ -50,8 +49,7 @@ class LambdaProvider final : public Provider, Provisioner, SingleMachines, Attac
     TRY(std::vector<NodeView> views, parse_instances(answer.body));
     for (NodeView& view : views) {
       if (view.state != NodeState::running) { continue; }
-      TRY(const std::optional<NodeKeys> keys, parts_.keys.find(view.tags.workload));
-      view.address = ssh_address(view.id, view.address, 22, std::string(kUser), keys);
+      TRY(view.address, login_address(parts_.keys, view, kUser));
     }
     return views;
   }

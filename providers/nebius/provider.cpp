@@ -100,10 +100,7 @@ class NebiusProvider final : public Provider, Provisioner, Attachments {
 
   Result<std::vector<NodeView>> show(std::vector<NodeView> views) {
     for (NodeView& view : views) {
-      if (view.state == NodeState::running) {
-        TRY(const std::optional<NodeKeys> keys, parts_.keys.find(view.tags.workload));
-        view.address = ssh_address(view.id, view.address, 22, std::string(kUser), keys);
-      }
+      if (view.state == NodeState::running) { TRY(view.address, login_address(parts_.keys, view, kUser)); }
       date_notice(view);
     }
     return views;

@@ -40,8 +40,7 @@ class RunPodProvider final : public Provider, Provisioner, SingleMachines, Attac
     TRY(std::vector<NodeView> views, list_pods());
     for (NodeView& view : views) {
       if (view.state != NodeState::running) { continue; }
-      TRY(const std::optional<NodeKeys> keys, parts_.keys.find(view.tags.workload));
-      view.address = ssh_address(view.id, view.address, view.address.port, std::string(kUser), keys);
+      TRY(view.address, login_address(parts_.keys, view, kUser));
     }
     departed_.add_to(views, parts_.clock.monotonic());
     return views;
@@ -112,14 +111,8 @@ class RunPodProvider final : public Provider, Provisioner, SingleMachines, Attac
     return views;
   }
 
-  /// All of them, even if one cannot be deleted: the first error is the answer.
   Status delete_pods(const std::vector<NodeView>& pods) {
-    std::vector<Status> done(pods.size(), Status(Ok{}));
-    parts_.fan_out.run(pods.size(), kAtOnce, [&](std::size_t i) { done[i] = delete_pod(pods[i]); });
-    for (const Status& status : done) {
-      if (!status.ok()) { return status.error(); }
-    }
-    return Ok{};
+    return run_all(parts_.fan_out, pods.size(), kAtOnce, [&](std::size_t i) { return delete_pod(pods[i]); });
   }
 
   Status delete_pod(const NodeView& pod) {

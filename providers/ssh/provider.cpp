@@ -157,14 +157,9 @@ class SshProvider final : public Provider, Provisioner, PriceSource {
                           [&](const NodeId& node) { return is_on(machine, node); });
     });
     const std::vector<Seen> all = look_at(machines);
-    std::vector<Status> done(all.size(), Status(Ok{}));
-    parts_.fan_out.run(all.size(), kAtOnce, [&](std::size_t i) {
-      if (!all[i].machine.offline) { done[i] = end_on(all[i], nodes); }
+    return run_all(parts_.fan_out, all.size(), kAtOnce, [&](std::size_t i) {
+      return all[i].machine.offline ? Status(Ok{}) : end_on(all[i], nodes);
     });
-    for (const Status& status : done) {
-      if (!status.ok()) { return status.error(); }
-    }
-    return Ok{};
   }
 
  private:

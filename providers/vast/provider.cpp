@@ -44,9 +44,9 @@ class VastProvider final : public Provider, Provisioner, SingleMachines, Attachm
   Result<std::vector<NodeView>> ensure_gang(const GangRequest& request) override {
     TRY([[maybe_unused]] const Ok there, ensure_ssh_key(request));
     Result<std::vector<NodeView>> gang = ensure_singles(*this, parts_.fan_out, request, kAtOnce);
-    const bool is_refused =
-        !gang.ok() && gang.error().kind != ErrorKind::network && gang.error().kind != ErrorKind::throttled;
-    if (is_refused) { static_cast<void>(sweep(request.token, request.offer.key)); }
+    if (!gang.ok() && !may_go_on(gang.error())) {
+      static_cast<void>(sweep(request.token, request.offer.key));
+    }
     return gang;
   }
   Result<std::vector<NodeView>> list() override { return list_machines(); }
@@ -56,8 +56,7 @@ class VastProvider final : public Provider, Provisioner, SingleMachines, Attachm
     TRY(std::vector<NodeView> views, list_instances());
     for (NodeView& view : views) {
       if (view.state != NodeState::running) { continue; }
-      TRY(const std::optional<NodeKeys> keys, parts_.keys.find(view.tags.workload));
-      view.address = ssh_address(view.id, view.address, view.address.port, std::string(kUser), keys);
+      TRY(view.address, login_address(parts_.keys, view, kUser));
       // Vast's sshd runs before our script could give it a key of ours: the first contact is believed.
       view.address.host_key = {};
     }
@@ -210,17 +209,12 @@ class VastProvider final : public Provider, Provisioner, SingleMachines, Attachm
     return views;
   }
 
-  /// All of them, even if one cannot be destroyed: the first error is the answer.
   Status destroy_all(const std::vector<NodeView>& views) {
-    std::vector<Status> done(views.size(), Status(Ok{}));
-    parts_.fan_out.run(views.size(), kAtOnce, [&](std::size_t i) {
-      done[i] = erase(path_of(views[i].id.value));
-      if (done[i].ok()) { departed_.remember(views[i], parts_.clock.monotonic()); }
+    return run_all(parts_.fan_out, views.size(), kAtOnce, [&](std::size_t i) {
+      Status gone = erase(path_of(views[i].id.value));
+      if (gone.ok()) { departed_.remember(views[i], parts_.clock.monotonic()); }
+      return gone;
     });
-    for (const Status& status : done) {
-      if (!status.ok()) { return status.error(); }
-    }
-    return Ok{};
   }
 
   /// DELETE; the gone is gone.

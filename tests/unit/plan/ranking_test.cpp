@@ -212,6 +212,14 @@ TEST_CASE("the rank does not depend on the order in which offers and refusals we
     REQUIRE(first.size() == offers.size());
     const auto is_candidate = [](const Judged& one) { return one.why.empty(); };
     CHECK(std::is_partitioned(first.begin(), first.end(), is_candidate));
+    const auto candidates = static_cast<std::size_t>(std::count_if(first.begin(), first.end(), is_candidate));
+    for (const std::size_t most : {std::size_t{1}, offers.size()}) {  // the quick way finds the same
+      const Candidates found = find_candidates(offers, need, refusals, kNow, most);
+      CHECK(found.count == candidates);
+      CHECK(found.of == offers.size());
+      REQUIRE(found.best.size() == std::min(most, candidates));
+      for (std::size_t i = 0; i < found.best.size(); ++i) { CHECK(*found.best[i] == first[i].offer); }
+    }
     for (int again = 0; again < 5; ++again) {
       std::shuffle(offers.begin(), offers.end(), random);
       std::shuffle(refusals.begin(), refusals.end(), random);
