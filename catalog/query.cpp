@@ -13,12 +13,21 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kSorts = {"price", "price_per_gpu", "price_per_tflop"};
 
-Result<std::vector<OfferRow>> read_rows(Reader& reader, const std::vector<Candidate>& candidates,
-                                        Instant now) {
+Status visit_rows(Reader& reader, const std::vector<Candidate>& candidates, Instant now,
+                  const std::function<void(const OfferRow&)>& visit) {
   std::vector<std::int64_t> ids;
   ids.reserve(candidates.size());
   for (const Candidate& candidate : candidates) { ids.push_back(candidate.id); }
-  return reader.read_offers(ids, now);
+  return reader.visit_offers(ids, now, visit);
+}
+
+Result<std::vector<OfferRow>> read_rows(Reader& reader, const std::vector<Candidate>& candidates,
+                                        Instant now) {
+  std::vector<OfferRow> rows;
+  rows.reserve(candidates.size());
+  TRY([[maybe_unused]] const Ok visited,
+      visit_rows(reader, candidates, now, [&rows](const OfferRow& row) { rows.push_back(row); }));
+  return rows;
 }
 
 /// Several statements of one answer see one state of the file.
@@ -211,6 +220,15 @@ Result<std::vector<OfferRow>> find_offers(CatalogDb& db, const OfferQuery& query
   Reader reader(db);
   TRY(const std::vector<Candidate> candidates, scan_offers(db, reader, query, now));
   return read_rows(reader, candidates, now);
+}
+
+Result<std::size_t> visit_offers(CatalogDb& db, const OfferQuery& query, Instant now,
+                                 const std::function<void(const OfferRow&)>& visit) {
+  TRY(const Snapshot snapshot, Snapshot::begin(db));
+  Reader reader(db);
+  TRY(const std::vector<Candidate> candidates, scan_offers(db, reader, query, now));
+  TRY([[maybe_unused]] const Ok visited, visit_rows(reader, candidates, now, visit));
+  return candidates.size();
 }
 
 Result<NearMiss> explain_nothing(CatalogDb& db, const OfferQuery& query, Instant now) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -55,6 +56,9 @@ std::optional<Rate> price_per_petaflop(const OfferRow& row);
 
 /// Best first; ties by name. Never quarantined rows.
 Result<std::vector<OfferRow>> find_offers(CatalogDb& db, const OfferQuery& query, Instant now);
+/// The same, one by one, each valid during its call: all offers need 250 MB of rows. How many there were.
+Result<std::size_t> visit_offers(CatalogDb& db, const OfferQuery& query, Instant now,
+                                 const std::function<void(const OfferRow&)>& visit);
 
 /// One constraint of a query that found nothing.
 struct Constraint {
