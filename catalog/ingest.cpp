@@ -184,8 +184,10 @@ class Ingest {
     Verdict verdict = {};
   };
 
-  [[nodiscard]] bool is_told(std::int64_t place) const {
-    return left_.find(intake_.places().region_name(place)) == left_.end();
+  Result<bool> is_told(std::int64_t place) {
+    if (left_.empty()) { return true; }
+    TRY(const std::string_view region, intake_.places().region_name(place));
+    return left_.find(region) == left_.end();
   }
 
   void remark(const std::string& what, const std::string& detail, std::int64_t count = 1) {
@@ -249,9 +251,12 @@ class Ingest {
   Status judge_all(Shelf& shelf) {
     if (has_spot_) {
       TRY([[maybe_unused]] const Ok others, load_on_demand());
-      shelf.each_kept_on_demand([this](const SeriesKey& key, const std::string& variant, Rate price) {
-        on_demand_.add(key, intake_.places().region_of(key.place), variant, price);
-      });
+      const auto add = [this](const SeriesKey& key, const std::string& variant, Rate price) -> Status {
+        TRY(const std::int64_t region, intake_.places().region_of(key.place));
+        on_demand_.add(key, region, variant, price);
+        return Ok{};
+      };
+      TRY([[maybe_unused]] const Ok kept, shelf.each_kept_on_demand(add));
     }
     for (const bool spot : {false, true}) {
       if (spot && !has_spot_) { break; }
@@ -331,8 +336,9 @@ class Ingest {
       while (true) {
         TRY(const bool more, query->step());
         if (!more) { break; }
+        TRY(const std::int64_t region, intake_.places().region_of(query->integer(0)));
         on_demand_.add({.type = query->integer(1), .model = query->integer(2), .count = query->integer(3)},
-                       intake_.places().region_of(query->integer(0)), query->text(4), {query->integer(5)});
+                       region, query->text(4), {query->integer(5)});
       }
     }
     return Ok{};
@@ -375,7 +381,8 @@ class Ingest {
         TRY(const bool more, query->step());
         if (!more) { break; }
         next = query->integer(0) + 1;
-        if (is_told(query->integer(1))) {
+        TRY(const bool is_told_now, is_told(query->integer(1)));
+        if (is_told_now) {
           told.push_back(query->integer(0));
         } else {
           ++report_.quarantined;
@@ -479,7 +486,8 @@ class Ingest {
       const Key key{query->integer(0), query->integer(1), query->integer(2)};
       const auto at = told.find(key);
       const Value value{query->integer(3), query->integer(4), query->integer(5), query->integer(6)};
-      if (!is_told(query->integer(0))) {
+      TRY(const bool is_told_now, is_told(query->integer(0)));
+      if (!is_told_now) {
         ++signals_;
       } else if (at == told.end()) {
         gone.push_back(key);

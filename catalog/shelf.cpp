@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "catalog/rows.hpp"
 #include "catalog/schema.hpp"
 #include "core/base/text.hpp"
 
@@ -11,12 +12,12 @@ namespace {
 
 constexpr std::int64_t kLast = kRowsPerSource - 1;
 
-constexpr const char* kIntoOffer =
-    " INTO offer (id, series_id, machine_id, place_id, market, model_id, gpu_count, price_micros, since_ms, "
+constexpr std::string_view kOfferColumns =
+    "id, series_id, machine_id, place_id, market, model_id, gpu_count, price_micros, since_ms, "
     "basis, "
     "told_by_id, availability_kind, availability_value, availability_basis_id, variant, parts, "
     "window_from_ms, "
-    "window_until_ms, learnt_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    "window_until_ms, learnt_at_ms";
 
 void bind_or_null(Statement& statement, std::int64_t value) {
   if (value == 0) {
@@ -78,8 +79,7 @@ Shelf::Shelf(CatalogDb& db, std::int64_t source)
       next_series_(first_),
       next_offer_(first_) {}
 
-Result<Shelf> Shelf::load(CatalogDb& db, std::int64_t source,
-                          const std::function<bool(std::int64_t)>& is_told) {
+Result<Shelf> Shelf::load(CatalogDb& db, std::int64_t source, const IsTold& is_told) {
   Shelf shelf(db, source);
   TRY([[maybe_unused]] const Ok machines, shelf.load_machines());
   TRY([[maybe_unused]] const Ok series, shelf.load_series());
@@ -123,7 +123,7 @@ Status Shelf::load_series() {
   }
 }
 
-Status Shelf::load_offers(const std::function<bool(std::int64_t)>& is_told) {
+Status Shelf::load_offers(const IsTold& is_told) {
   TRY(const StatementLoan query,
       db_->take(
           "SELECT id, series_id, machine_id, price_micros, since_ms, basis, told_by_id, availability_kind, "
@@ -165,7 +165,7 @@ Status Shelf::load_offers(const std::function<bool(std::int64_t)>& is_told) {
     slot.value_was = slot.availability_value;
     Series& series = series_[number];
     const auto [at, fresh] = told.emplace(series.key.place, false);
-    if (fresh) { at->second = is_told(series.key.place); }
+    if (fresh) { TRY(at->second, is_told(series.key.place)); }
     slot.fate = at->second ? Fate::missing : Fate::kept;
     slot.next = series.first;
     series.first = slots_.size();
@@ -196,13 +196,15 @@ std::optional<Rate> Shelf::price_before(const Spot& spot) const {
   return Rate{slots_[spot.slot].price_was};
 }
 
-void Shelf::each_kept_on_demand(
-    const std::function<void(const SeriesKey&, const std::string& variant, Rate)>& visit) const {
+Status Shelf::each_kept_on_demand(
+    const std::function<Status(const SeriesKey&, const std::string& variant, Rate)>& visit) const {
   for (const Slot& slot : slots_) {
     const SeriesKey& key = series_[slot.series].key;
     const bool is_on_demand = key.market == static_cast<std::int64_t>(Market::on_demand);
-    if (slot.fate == Fate::kept && is_on_demand && slot.price > 0) { visit(key, slot.variant, {slot.price}); }
+    if (slot.fate != Fate::kept || !is_on_demand || slot.price <= 0) { continue; }
+    TRY([[maybe_unused]] const Ok visited, visit(key, slot.variant, {slot.price}));
   }
+  return Ok{};
 }
 
 std::int64_t Shelf::machine_id(const MachineFacts& facts) {
@@ -302,8 +304,9 @@ Status Shelf::write(Instant now) {
     if (slot.fate == Fate::missing) { series_[slot.series].is_touched = true; }
   }
   TRY([[maybe_unused]] const Ok series, write_series(now));
+  TRY([[maybe_unused]] const Ok said, write_first_availability(now));
   for (const Series& one : series_) {
-    if (!one.is_touched) { continue; }
+    if (!one.is_touched || one.is_fresh) { continue; }
     TRY([[maybe_unused]] const Ok changed, write_change(one, now));
   }
   TRY([[maybe_unused]] const Ok dropped, drop_offers());
@@ -312,37 +315,33 @@ Status Shelf::write(Instant now) {
 }
 
 Status Shelf::write_machines() {
-  TRY(const StatementLoan insert,
-      db_->take(
-          "INSERT INTO machine (id, instance_type_id, gpu_text_id, model_id, gpu_count, vcpus, memory_mib, "
-          "disk_gib, arch_id, seller_id, fabric, fabric_gbps, nvlink_domain, billing_unit_ms, "
-          "billing_minimum_ms) "
-          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
-  for (const auto& [id, facts] : fresh_machines_) {
-    insert->bind(id);
-    for (const std::int64_t fact : facts) { insert->bind(fact); }
-    TRY([[maybe_unused]] const Ok done, insert->finish());
-    insert->rewind();
-  }
-  return Ok{};
+  return insert_rows(*db_, "machine",
+                     "id, instance_type_id, gpu_text_id, model_id, gpu_count, vcpus, memory_mib, disk_gib, "
+                     "arch_id, seller_id, fabric, fabric_gbps, nvlink_domain, billing_unit_ms, "
+                     "billing_minimum_ms",
+                     fresh_machines_, [](Statement& insert, const auto& machine) {
+                       insert.bind(machine.first);
+                       for (const std::int64_t fact : machine.second) { insert.bind(fact); }
+                     });
 }
 
 /// Those that are new get their numbers here: one that nothing of was believed leaves no gap.
 Status Shelf::write_series(Instant now) {
-  TRY(const StatementLoan insert,
-      db_->take(
-          "INSERT INTO series (id, place_id, instance_type_id, market, model_id, gpu_count, first_at_ms, "
-          "first_price_micros) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
+  std::vector<const Series*> fresh;
   for (Series& series : series_) {
     if (!series.is_fresh || !series.is_touched) { continue; }
     series.id = next_series_++;
-    const SeriesKey& key = series.key;
-    insert->bind(series.id).bind(key.place).bind(key.type).bind(key.market).bind(key.model).bind(key.count);
-    insert->bind(now.ms).bind(state_of(series, /*before=*/false).price.value_or(0));
-    TRY([[maybe_unused]] const Ok done, insert->finish());
-    insert->rewind();
+    fresh.push_back(&series);
   }
-  return Ok{};
+  return insert_rows(*db_, "series",
+                     "id, place_id, instance_type_id, market, model_id, gpu_count, first_at_ms, "
+                     "first_price_micros",
+                     fresh, [this, now](Statement& insert, const Series* series) {
+                       const SeriesKey& key = series->key;
+                       insert.bind(series->id).bind(key.place).bind(key.type).bind(key.market);
+                       insert.bind(key.model).bind(key.count).bind(now.ms);
+                       insert.bind(state_of(*series, /*before=*/false).price.value_or(0));
+                     });
 }
 
 void Shelf::bind_offer(Statement& put, const Slot& slot) const {
@@ -358,7 +357,10 @@ void Shelf::bind_offer(Statement& put, const Slot& slot) const {
 }
 
 Status Shelf::write_changed_offers() {
-  TRY(const StatementLoan put, db_->take("INSERT OR REPLACE" + std::string(kIntoOffer)));
+  std::string sql = "INSERT OR REPLACE INTO offer (";
+  sql += kOfferColumns;
+  sql += ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+  TRY(const StatementLoan put, db_->take(sql));
   for (const Slot& slot : slots_) {
     if (slot.fate != Fate::changed) { continue; }
     bind_offer(*put, slot);
@@ -381,14 +383,9 @@ Status Shelf::write_fresh_offers() {
     return std::tie(left.model, left.count, slots_[a].price, a) <
            std::tie(right.model, right.count, slots_[b].price, b);
   });
-  TRY(const StatementLoan put, db_->take("INSERT" + std::string(kIntoOffer)));
-  for (const std::size_t i : fresh) {
-    slots_[i].id = next_offer_++;
-    bind_offer(*put, slots_[i]);
-    TRY([[maybe_unused]] const Ok done, put->finish());
-    put->rewind();
-  }
-  return Ok{};
+  for (const std::size_t i : fresh) { slots_[i].id = next_offer_++; }
+  return insert_rows(*db_, "offer", kOfferColumns, fresh,
+                     [this](Statement& insert, std::size_t i) { bind_offer(insert, slots_[i]); });
 }
 
 Status Shelf::drop_offers() {
@@ -426,15 +423,32 @@ Result<std::optional<std::int64_t>> Shelf::last_price(const Series& series) {
   return std::optional<std::int64_t>(first->integer(0));
 }
 
+/// Of series that begin: their first price is in their row.
+Status Shelf::write_first_availability(Instant now) {
+  std::vector<std::pair<std::int64_t, State>> said;
+  for (const Series& series : series_) {
+    if (!series.is_touched || !series.is_fresh) { continue; }
+    const State state = state_of(series, /*before=*/false);
+    const State unsaid;
+    if (state.price && (state.kind != unsaid.kind || state.value != unsaid.value)) {
+      said.emplace_back(series.id, state);
+    }
+  }
+  return insert_rows(*db_, "availability_change", "series_id, at_ms, kind, value", said,
+                     [now](Statement& insert, const auto& one) {
+                       insert.bind(one.first).bind(now.ms).bind(one.second.kind).bind(one.second.value);
+                     });
+}
+
 Status Shelf::write_change(const Series& series, Instant now) {
   const State after = state_of(series, /*before=*/false);
   State before = state_of(series, /*before=*/true);
-  if (!before.price && !series.is_fresh) {
+  if (!before.price) {
     TRY(const std::optional<std::int64_t> last, last_price(series));
     before.price = last;
   }
   // A clock that was set back must not rewrite what is written: the point comes right after the last one.
-  const bool is_new_price = !series.is_fresh && after.price != before.price;
+  const bool is_new_price = after.price != before.price;
   if (is_new_price && (after.price || !series.is_doubted)) {
     TRY(const StatementLoan insert,
         db_->take(
