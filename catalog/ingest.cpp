@@ -1,6 +1,7 @@
 #include "catalog/ingest.hpp"
 
 #include <algorithm>
+#include <memory_resource>
 #include <optional>
 #include <set>
 
@@ -91,6 +92,7 @@ class Medians {
 /// What is asked on demand in each region of the cloud, to hold spot prices against.
 class OnDemand {
  public:
+  void reserve(std::size_t rows) { prices_.reserve(rows); }
   void add(const SeriesKey& key, std::int64_t region, const std::string& variant, Rate price) {
     if (variant.empty()) {
       const auto [at, fresh] = prices_.emplace(key_of(key, region), price);
@@ -115,7 +117,8 @@ class OnDemand {
   static SeriesKey key_of(const SeriesKey& key, std::int64_t region) {
     return {.place = region, .type = key.type, .model = key.model, .count = key.count};
   }
-  std::unordered_map<SeriesKey, Rate, SeriesHash> prices_ = {};
+  std::pmr::monotonic_buffer_resource memory_ = {};
+  std::pmr::unordered_map<SeriesKey, Rate, SeriesHash> prices_{&memory_};
   std::unordered_map<SeriesKey, std::map<std::string, Rate>, SeriesHash> asks_ = {};  // by variant
 };
 
@@ -155,7 +158,8 @@ class Ingest {
   Result<IngestReport> run(const IngestOptions& options) {
     TRY([[maybe_unused]] const Ok times, load_fetched());
     if (harvest_.all_unchanged) { return leave_all(); }
-    TRY(Shelf shelf, Shelf::load(db_, id_, [this](std::int64_t place) { return is_told(place); }));
+    TRY(Shelf shelf, Shelf::load(db_, id_, harvest_.listings.size(),
+                                 [this](std::int64_t place) { return is_told(place); }));
     TRY([[maybe_unused]] const Ok doubts, load_doubted());
     TRY([[maybe_unused]] const Ok rows, take_rows());
     TRY([[maybe_unused]] const Ok judged, judge_all(shelf));
@@ -250,6 +254,7 @@ class Ingest {
   /// On demand first: spot is held against it.
   Status judge_all(Shelf& shelf) {
     if (has_spot_) {
+      on_demand_.reserve(rows_.size());
       TRY([[maybe_unused]] const Ok others, load_on_demand());
       const auto add = [this](const SeriesKey& key, const std::string& variant, Rate price) -> Status {
         TRY(const std::int64_t region, intake_.places().region_of(key.place));

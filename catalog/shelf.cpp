@@ -79,8 +79,11 @@ Shelf::Shelf(CatalogDb& db, std::int64_t source)
       next_series_(first_),
       next_offer_(first_) {}
 
-Result<Shelf> Shelf::load(CatalogDb& db, std::int64_t source, const IsTold& is_told) {
+Result<Shelf> Shelf::load(CatalogDb& db, std::int64_t source, std::size_t expected, const IsTold& is_told) {
   Shelf shelf(db, source);
+  shelf.series_.reserve(expected);
+  shelf.by_key_.reserve(expected);
+  shelf.slots_.reserve(expected);
   TRY([[maybe_unused]] const Ok machines, shelf.load_machines());
   TRY([[maybe_unused]] const Ok series, shelf.load_series());
   TRY([[maybe_unused]] const Ok offers, shelf.load_offers(is_told));

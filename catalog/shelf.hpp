@@ -2,6 +2,8 @@
 // The rows of one source: those that are there, what becomes of them, and their history.
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <memory_resource>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -24,9 +26,10 @@ class Shelf {
     const Listing* first_twice = nullptr;
   };
 
-  /// Everything that the source has. `is_told(place)`: whether the harvest replaces the rows of this place.
+  /// Everything that the source has. `expected`: about so many rows it will be; `is_told(place)`: whether the
+  /// harvest replaces the rows of this place.
   using IsTold = std::function<Result<bool>(std::int64_t place)>;
-  static Result<Shelf> load(CatalogDb& db, std::int64_t source, const IsTold& is_told);
+  static Result<Shelf> load(CatalogDb& db, std::int64_t source, std::size_t expected, const IsTold& is_told);
 
   /// Where a row belongs. Good until the next load.
   struct Spot {
@@ -119,7 +122,10 @@ class Shelf {
   std::unordered_map<MachineFacts, std::int64_t, MachineHash> machines_ = {};
   std::vector<std::pair<std::int64_t, MachineFacts>> fresh_machines_ = {};
   std::vector<Series> series_ = {};
-  std::unordered_map<SeriesKey, std::size_t, SeriesHash> by_key_ = {};
+  // One entry for each series: side by side, and given back at once.
+  std::unique_ptr<std::pmr::monotonic_buffer_resource> memory_ =
+      std::make_unique<std::pmr::monotonic_buffer_resource>();
+  std::pmr::unordered_map<SeriesKey, std::size_t, SeriesHash> by_key_{memory_.get()};
   std::vector<Slot> slots_ = {};
   std::int64_t twice_ = 0;
   const Listing* first_twice_ = nullptr;
