@@ -18,11 +18,6 @@ constexpr std::int64_t kLossCounts = 10;  // fewer rows may go at once
 constexpr std::size_t kRegionsForMedian = 4;
 constexpr std::size_t kOffersForMedian = 3;
 
-/// "aws" of "aws/price-list".
-std::string cloud_of(const std::string& source) {
-  return source.substr(0, source.find('/'));
-}
-
 Result<std::int64_t> find_or_make_source(CatalogDb& db, const std::string& name) {
   TRY(const StatementLoan query, db.take("SELECT id FROM source WHERE name = ?"));
   TRY(const bool found, query->bind(name).step());

@@ -310,11 +310,14 @@ Result<std::vector<ModelSummary>> summarize_models(CatalogDb& db) {
   Reader reader(db);
   std::map<std::int64_t, Summary> by_model;
   TRY(const StatementLoan all,
-      db.take("SELECT model_id, gpu_count, price_micros, market, place_id FROM offer INDEXED BY "
+      db.take("SELECT model_id, gpu_count, price_micros, market, place_id, id FROM offer INDEXED BY "
               "offer_by_gpu WHERE model_id > 0"));
+  TableRows tables(db, reader);
   while (true) {
     TRY(const bool more, all->step());
     if (!more) { break; }
+    TRY(const bool superseded, tables.is_superseded(all->integer(5), all->integer(4), all->integer(3)));
+    if (superseded) { continue; }
     Summary& summary = by_model[all->integer(0)];
     ++summary.row.offers;
     summary.places.insert(all->integer(4));

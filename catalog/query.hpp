@@ -37,6 +37,12 @@ struct OfferQuery {
   std::size_t limit = 0;  // 0: all
 };
 
+struct ZoneSignal {
+  std::string zone = {};
+  Availability availability = {};
+  bool operator==(const ZoneSignal&) const = default;
+};
+
 /// An offer as the catalog knows it.
 struct OfferRow {
   Listing listing = {};             // offer.gpu as resolved, offer.learnt_at when it was last told
@@ -45,6 +51,8 @@ struct OfferRow {
   Instant price_since = {};         // the price of this key is so old
   /// What is said of this place and type apart from the price list, by signals.
   std::vector<Availability> signals = {};
+  /// Of an offer for all of a region: what is said of its zones, by zone. Of kind unknown: it is sold there.
+  std::vector<ZoneSignal> zones = {};
   std::optional<int> reclaimed_percent_most = {};
   int chance_percent = 100;  // by what our own launches met there lately; 100: nothing known against it
 };

@@ -31,6 +31,12 @@ Error missing_row(const CatalogDb& db, const std::string& what) {
           .code = "corrupt"};
 }
 
+/// A signal may be there for the sake of its interruptions alone. "Sold in this zone" (GCP) is something, and
+/// no promise.
+bool says_something(const Availability& availability) {
+  return availability.kind != AvailabilityKind::unknown || !availability.basis.empty();
+}
+
 template <class Value>
 Value& place_for(std::vector<Value>& values, std::int64_t id) {
   const auto at = static_cast<std::size_t>(std::max<std::int64_t>(id, 0));
@@ -196,8 +202,40 @@ Status Reader::add_signals(OfferRow& row, std::int64_t place_id, std::int64_t ty
   }
   if (!*has_signals_) { return Ok{}; }
   TRY([[maybe_unused]] const Ok own, add_signals_of(row, place_id, type));
+  if (row.listing.offer.key.zone.empty()) { return add_zones(row, place_id, type); }
   TRY(const std::int64_t whole, whole_region(place_id));
   return whole == 0 || whole == place_id ? Status(Ok{}) : add_signals_of(row, whole, type);
+}
+
+Result<const std::vector<std::int64_t>*> Reader::zones_of(std::int64_t region) {
+  const auto known = zones_.find(region);
+  if (known != zones_.end()) { return static_cast<const std::vector<std::int64_t>*>(&known->second); }
+  TRY(const PlaceNames* names, place(region));
+  TRY(const StatementLoan query, db_->take("SELECT id FROM place WHERE provider = ? AND region = ? AND zone "
+                                           "> '' AND id IN (SELECT place_id FROM signal) ORDER BY zone"));
+  query->bind(std::string_view(names->provider)).bind(std::string_view(names->region));
+  std::vector<std::int64_t> zones;
+  while (true) {
+    TRY(const bool more, query->step());
+    if (!more) { break; }
+    zones.push_back(query->integer(0));
+  }
+  return static_cast<const std::vector<std::int64_t>*>(
+      &zones_.emplace(region, std::move(zones)).first->second);
+}
+
+Status Reader::add_zones(OfferRow& row, std::int64_t place_id, std::int64_t type) {
+  TRY(const std::vector<std::int64_t>* zones, zones_of(place_id));
+  const auto market = static_cast<std::int64_t>(row.listing.offer.key.market);
+  for (const std::int64_t zone : *zones) {
+    TRY(const PlaceNames* names, place(zone));
+    TRY(const Signals* found, signals(zone, type));
+    for (const SignalRow& signal : *found) {
+      if (signal.market >= 0 && signal.market != market) { continue; }
+      if (says_something(signal.availability)) { row.zones.push_back({names->zone, signal.availability}); }
+    }
+  }
+  return Ok{};
 }
 
 Status Reader::add_signals_of(OfferRow& row, std::int64_t place_id, std::int64_t type) {
@@ -205,7 +243,7 @@ Status Reader::add_signals_of(OfferRow& row, std::int64_t place_id, std::int64_t
   const auto market = static_cast<std::int64_t>(row.listing.offer.key.market);
   for (const SignalRow& signal : *found) {
     if (signal.market >= 0 && signal.market != market) { continue; }
-    if (signal.availability.kind != AvailabilityKind::unknown) { row.signals.push_back(signal.availability); }
+    if (says_something(signal.availability)) { row.signals.push_back(signal.availability); }
     if (signal.reclaimed && !row.reclaimed_percent_most) { row.reclaimed_percent_most = signal.reclaimed; }
   }
   return Ok{};
@@ -300,6 +338,7 @@ Status Reader::fill(const StoredOffer& from, Instant now, OfferRow& to) {
   to.feed = *feed;
   to.price_since = {from.since};
   to.signals.clear();
+  to.zones.clear();
   to.reclaimed_percent_most.reset();
   Listing& listing = to.listing;
   Offer& offer = listing.offer;

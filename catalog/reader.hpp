@@ -89,6 +89,9 @@ class Reader {
   using Signals = std::vector<SignalRow>;
   Result<SignalRow> read_signal(const Statement& row, int first);
   Status add_signals(OfferRow& row, std::int64_t place_id, std::int64_t type);
+  Status add_zones(OfferRow& row, std::int64_t place_id, std::int64_t type);
+  /// The zones of a region of which anything is said.
+  Result<const std::vector<std::int64_t>*> zones_of(std::int64_t region);
   Status add_signals_of(OfferRow& row, std::int64_t place_id, std::int64_t type);
   Result<const Signals*> signals(std::int64_t place, std::int64_t type);
   Result<std::int64_t> whole_region(std::int64_t id);
@@ -99,6 +102,7 @@ class Reader {
   std::vector<std::unique_ptr<PlaceNames>> places_ = {};
   std::vector<std::unique_ptr<std::string>> names_ = {};
   std::unordered_map<std::int64_t, std::int64_t> whole_ = {};
+  std::unordered_map<std::int64_t, std::vector<std::int64_t>> zones_ = {};
   std::unordered_map<std::int64_t, MachineRow> machines_ = {};
   std::unordered_map<std::int64_t, const GpuModel*> models_ = {};
   std::unordered_map<std::int64_t, std::string> sources_ = {};

@@ -124,6 +124,11 @@ void put_row(FlatWriter& json, const OfferRow& row, int nodes, MomentTexts& mome
   put_availability(json.name("availability"), listing.availability);
   json.name("signals").open_list();
   for (const Availability& signal : row.signals) { put_availability(json, signal); }
+  json.close_list().name("zones").open_list();
+  for (const ZoneSignal& zone : row.zones) {
+    put_availability(json.open().field("zone", zone.zone).name("availability"), zone.availability);
+    json.close();
+  }
   json.close_list();
   json.field("available_now", says_available(listing.availability, nodes))
       .field("reclaimed_percent_most", row.reclaimed_percent_most)

@@ -48,16 +48,18 @@ std::string one_availability(const Availability& availability) {
   return "";
 }
 
-/// The one that says most: stock before chances before quota.
+/// The one that says most: stock before chances before quota; of two of a kind the better one.
 const Availability& best_of(const OfferRow& row) {
   const auto rank = [](const Availability& one) {
     constexpr std::array<int, 5> kRank = {0, 4, 3, 2, 1};  // unknown, count, level, score, quota
     return kRank.at(static_cast<std::size_t>(one.kind));
   };
   const Availability* best = &row.listing.availability;
-  for (const Availability& signal : row.signals) {
-    if (rank(signal) > rank(*best)) { best = &signal; }
-  }
+  const auto hold = [&](const Availability& one) {
+    if (rank(one) > rank(*best) || (one.kind == best->kind && one.value > best->value)) { best = &one; }
+  };
+  for (const Availability& signal : row.signals) { hold(signal); }
+  for (const ZoneSignal& zone : row.zones) { hold(zone.availability); }
   return *best;
 }
 
@@ -212,6 +214,9 @@ std::string explain_offer(const OfferRow& row, int nodes, Instant now) {
   }
   lines.add("available", availability_line(listing.availability));
   for (const Availability& signal : row.signals) { lines.add("", availability_line(signal)); }
+  for (const ZoneSignal& zone : row.zones) {
+    lines.add("", zone.zone + ": " + availability_line(zone.availability));
+  }
   if (row.reclaimed_percent_most) {
     lines.add("reclaimed",
               "at most " + std::to_string(*row.reclaimed_percent_most) + " of 100 machines within a month");

@@ -103,11 +103,11 @@ TEST_CASE("offers: JSON of every kind of field, byte for byte") {
   spot.listing.parts.pop_back();
   spot.listing.availability = {.kind = AvailabilityKind::count, .value = 2, .basis = "a"};
   spot.signals = {{.kind = AvailabilityKind::score, .value = 7, .basis = "b"}};
+  spot.zones = {{"z", {.basis = "c"}}};
   spot.reclaimed_percent_most = 5;
   spot.chance_percent = 50;
   spot.listing.window = Window{kNow, kNow + std::chrono::hours{24}};
   spot.price_since = {};
-  // As the writer before this one wrote it.
   CHECK(
       written<OfferJson>({spot}, 2) ==
       R"({"schema":1,"offers":[{"cloud":"aws","region":"us-east-1","zone":"us-east-1a",)"
@@ -116,12 +116,24 @@ TEST_CASE("offers: JSON of every kind of field, byte for byte") {
       R"("usd_per_gpu_hour":"11.06125","usd_per_hour_of_nodes":"176.98","price_basis":"computed",)"
       R"("price_since":null,"price_parts":[{"source":"sku AAAA","usd_per_hour":"78.3724","what":"8 x GPU"}],)"
       R"("availability":{"basis":"a","kind":"count","value":2},)"
-      R"("signals":[{"basis":"b","kind":"score","value":7}],"available_now":true,)"
+      R"("signals":[{"basis":"b","kind":"score","value":7}],"zones":[{"zone":"z","availability":{"basis":"c","kind":"unknown","value":0}}],"available_now":true,)"
       R"("reclaimed_percent_most":5,"chance_percent":50,"vcpus":208,"memory_mib":1916928,"disk_gib":0,)"
       R"("arch":"","fabric":"unknown","fabric_gbps":0,"nvlink_domain":0,"seller":"","variant":"",)"
       R"("from":"2026-11-24T12:00:00Z","until":"2026-11-25T12:00:00Z",)"
       R"("learnt_at":"2026-11-24T10:00:00Z","source":"gcp/skus"}]})"
       "\n");
+}
+
+TEST_CASE("offers: a zone in which it is sold is told, and is no machine") {
+  OfferRow zoned = row();
+  zoned.zones = {{"us-central1-a", {.basis = "GCP sells it in this zone"}}};
+  CHECK(availability_text(zoned) == "unknown");
+  CHECK(explain_offer(zoned, 1, kNow)
+            .find("us-central1-a: nobody says whether there is one now (GCP sells it "
+                  "in this zone)") != std::string::npos);
+  zoned.zones.push_back({"us-central1-b", {.kind = AvailabilityKind::count, .value = 0, .basis = "x"}});
+  zoned.zones.push_back({"us-central1-c", {.kind = AvailabilityKind::count, .value = 3, .basis = "x"}});
+  CHECK(availability_text(zoned) == "3 now");
 }
 
 TEST_CASE("offers: what goes out in pieces is one text") {
