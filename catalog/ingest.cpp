@@ -90,7 +90,7 @@ class OnDemand {
   void reserve(std::size_t rows) { prices_.reserve(rows); }
   void add(const SeriesKey& key, std::int64_t region, const std::string& variant, Rate price) {
     if (variant.empty()) {
-      const auto [at, fresh] = prices_.emplace(key_of(key, region), price);
+      const auto [at, fresh] = prices_.try_emplace(key_of(key, region), price);
       if (!fresh) { at->second = std::min(at->second, price); }
     } else {
       asks_[key_of(key, region)].insert_or_assign(variant, price);

@@ -184,7 +184,7 @@ std::size_t Shelf::find_slot(std::size_t series, const std::string& variant) con
 }
 
 Shelf::Spot Shelf::find(const Incoming& row) {
-  const auto [at, is_fresh] = by_key_.emplace(row.key, series_.size());
+  const auto [at, is_fresh] = by_key_.try_emplace(row.key, series_.size());
   if (is_fresh) {
     series_.push_back({.key = row.key, .is_fresh = true});
     return {.series = at->second, .slot = kNone};
@@ -376,19 +376,23 @@ Status Shelf::write_changed_offers() {
 /// In the order of the index: each of its pages is visited once, and later readers find what belongs together
 /// together.
 Status Shelf::write_fresh_offers() {
-  std::vector<std::size_t> fresh;
+  struct Fresh {
+    std::int64_t model = 0;
+    std::int64_t count = 0;
+    std::int64_t price = 0;
+    std::size_t slot = 0;
+    auto operator<=>(const Fresh&) const = default;
+  };
+  std::vector<Fresh> fresh;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (slots_[i].fate == Fate::fresh) { fresh.push_back(i); }
+    if (slots_[i].fate != Fate::fresh) { continue; }
+    const SeriesKey& key = series_[slots_[i].series].key;
+    fresh.push_back({.model = key.model, .count = key.count, .price = slots_[i].price, .slot = i});
   }
-  std::sort(fresh.begin(), fresh.end(), [this](std::size_t a, std::size_t b) {
-    const SeriesKey& left = series_[slots_[a].series].key;
-    const SeriesKey& right = series_[slots_[b].series].key;
-    return std::tie(left.model, left.count, slots_[a].price, a) <
-           std::tie(right.model, right.count, slots_[b].price, b);
-  });
-  for (const std::size_t i : fresh) { slots_[i].id = next_offer_++; }
+  std::sort(fresh.begin(), fresh.end());
+  for (const Fresh& one : fresh) { slots_[one.slot].id = next_offer_++; }
   return insert_rows(*db_, "offer", kOfferColumns, fresh,
-                     [this](Statement& insert, std::size_t i) { bind_offer(insert, slots_[i]); });
+                     [this](Statement& insert, const Fresh& one) { bind_offer(insert, slots_[one.slot]); });
 }
 
 Status Shelf::drop_offers() {
