@@ -7,7 +7,7 @@ parser.add_argument("how", choices=["short", "long", "table"])
 parser.add_argument("source", type=pathlib.Path)
 parser.add_argument("--seconds", type=int, default=0, help="of each target's turn")
 parser.add_argument("targets", nargs="*")
-options = parser.parse_args()
+options = parser.parse_intermixed_args()  # targets may follow --seconds
 
 SOURCE = options.source.resolve()
 BUILD = SOURCE / "build" / ("fuzz-fast" if options.how == "long" else "fuzz")
@@ -114,7 +114,8 @@ def short():
     table()
     for target in failed:
         words = re.findall(r"^(?:violated|.*(?:ERROR:|runtime error)).*", (BUILD / "logs" / target).read_text(errors="replace"), re.M)
-        print(f"{target}: " + "; ".join(words[:3] or ["it could not run"]))
+        kept = [f"{path} (remove it when it is mended)" for path in findings(target)[:3]]
+        print(f"{target}: " + "; ".join([*words[:3], *kept] or ["it could not run"]))
     return 1 if failed else 0
 
 
