@@ -108,14 +108,23 @@ struct Fold {
     const std::size_t slash = record.action.find('/');
     if (slash == std::string::npos) { return; }
     const std::string verb = record.action.substr(0, slash);
-    const std::optional<std::int64_t> rank = parse_int(record.action.substr(slash + 1));
-    const auto node = rank ? of.nodes.find(static_cast<int>(*rank)) : of.nodes.end();
+    const std::optional<std::int64_t> number = parse_int(record.action.substr(slash + 1));
+    if (!number || *number < 0) { return; }
+    if (verb == "settle_surplus") {
+      const auto which = static_cast<std::size_t>(*number);
+      if (which < of.surplus.size()) { settle(of.surplus[which], record); }
+      return;
+    }
+    const auto node = of.nodes.find(static_cast<int>(*number));
     if (node == of.nodes.end()) { return; }
     if (verb == "start") { node->second.agent_started = true; }
-    if (verb == "settle" && !node->second.settled) {
-      node->second.settled = true;
-      state.charges.insert(state.charges.end(), record.charges.begin(), record.charges.end());
-    }
+    if (verb == "settle") { settle(node->second, record); }
+  }
+
+  void settle(NodeRecord& node, const OutcomeRecord& record) const {
+    if (node.settled) { return; }
+    node.settled = true;
+    state.charges.insert(state.charges.end(), record.charges.begin(), record.charges.end());
   }
 
   void operator()(const OutcomeRecord& record) {
@@ -137,8 +146,18 @@ struct Fold {
     succeed(*of, record);
   }
 
+  /// Where a machine belongs: its place in the gang, unless another one has it.
+  static NodeRecord& place_of(Attempt& of, const NodeView& view) {
+    NodeRecord& place = of.nodes[view.index];
+    if (place.view.id.value.empty() || place.view.id == view.id) { return place; }
+    for (NodeRecord& node : of.surplus) {
+      if (node.view.id == view.id) { return node; }
+    }
+    return of.surplus.emplace_back();
+  }
+
   void see(Attempt& of, const NodeView& view) const {
-    NodeRecord& node = of.nodes[view.index];
+    NodeRecord& node = place_of(of, view);
     // The end is final: a late or repeated answer does not bring a machine back.
     if (node.view.state == NodeState::ended && !node.view.id.value.empty()) { return; }
     node.view = view;

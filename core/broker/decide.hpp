@@ -49,6 +49,7 @@ struct Action {
   std::vector<NodeId> nodes = {};  // end_nodes
   BillingRule billing = {};        // settle
   Rate booked_price = {};          // settle
+  bool sweeps = true;              // settle: what was made for the gang besides machines goes too
 };
 
 /// Waits of the broker; a test or a command may set others.

@@ -32,36 +32,35 @@ void perceive_nodes(const Attempt& attempt, const MachineList& listing, std::vec
   const auto of_token = listing.nodes.find(attempt.token);
   if (of_token != listing.nodes.end()) {
     for (const auto& [id, view] : of_token->second) {
-      const auto known = attempt.nodes.find(view.index);
-      if (known == attempt.nodes.end()) {
+      // A second machine in a place that is taken is new like any other: the fold puts it aside as surplus.
+      const NodeRecord* const known = find_node(attempt, view);
+      if (known == nullptr) {
         seen.emplace_back(
             NodeSeenRecord{.attempt = attempt.number, .view = dated(view, nullptr, listing.at)});
         continue;
       }
-      const NodeRecord& node = known->second;
-      if (node.view.id != id) {
-        continue;
-      }  // one token, one gang: a second machine in its place is gc's affair
       // A list asked for before we last heard of the machine may be older than what we know.
-      const bool stale = listing.started_seq < node.seen_seq;
-      if (stale || node.view.state == NodeState::ended) { continue; }
-      NodeView shown = dated(view, &node.view, listing.at);
+      const bool stale = listing.started_seq < known->seen_seq;
+      if (stale || known->view.state == NodeState::ended) { continue; }
+      NodeView shown = dated(view, &known->view, listing.at);
       // Once ended, a machine keeps the address that it had.
-      if (shown.state == NodeState::ended) { shown.address = node.view.address; }
-      if (node.view != shown) {
+      if (shown.state == NodeState::ended) { shown.address = known->view.address; }
+      if (known->view != shown) {
         seen.emplace_back(NodeSeenRecord{.attempt = attempt.number, .view = std::move(shown)});
       }
     }
   }
-  for (const auto& [rank, node] : attempt.nodes) {
-    if (node.view.state == NodeState::ended || listing.started_seq < node.seen_seq) { continue; }
-    if (of_token != listing.nodes.end() && of_token->second.count(node.view.id) != 0) { continue; }
+  const auto look_for = [&](const NodeRecord& node) {
+    if (node.view.state == NodeState::ended || listing.started_seq < node.seen_seq) { return; }
+    if (of_token != listing.nodes.end() && of_token->second.count(node.view.id) != 0) { return; }
     NodeView gone = node.view;
     gone.state = NodeState::ended;
     gone.ended_at = listing.at;
     gone.end_reason = "no longer listed";
     seen.emplace_back(NodeSeenRecord{.attempt = attempt.number, .view = gone});
-  }
+  };
+  for (const auto& [rank, node] : attempt.nodes) { look_for(node); }
+  for (const NodeRecord& node : attempt.surplus) { look_for(node); }
 }
 
 /// Whether a report says more than that time has passed and steps were made.

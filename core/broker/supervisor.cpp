@@ -365,18 +365,32 @@ struct Supervisor::Impl {
   }
 
   /// After a restart nobody is at the deeds whose outcome is missing: they are done again, with the same
-  /// token.
+  /// token. Of an attempt that is over only what gives back is: no agent is started there any more, and a
+  /// gang that nobody wants is not asked for again, but looked for like one whose answer was lost.
   void resume_outstanding() {
     for (const auto& [id, state] : states) {
       for (const Attempt& attempt : state.attempts) {
         for (const auto& [name, pending] : attempt.actions) {
           if (!pending.outstanding) { continue; }
-          if (const std::optional<Action> action = build_action(state, attempt, name)) {
-            launch(*action, state);
+          if (attempt.is_over() && name == "create") {
+            give_up_booking(id, attempt);
+            continue;
           }
+          const std::optional<Action> action = build_action(state, attempt, name);
+          const bool gives_back =
+              action && (action->kind == Action::Kind::end_nodes || action->kind == Action::Kind::settle);
+          if (gives_back || (action && !attempt.is_over())) { launch(*action, state); }
         }
       }
     }
+  }
+
+  void give_up_booking(const WorkloadId& id, const Attempt& attempt) {
+    OutcomeRecord outcome{.attempt = attempt.number, .action = "create", .error = {}, .refusal = {}};
+    outcome.error = Error{.kind = ErrorKind::network,
+                          .message = "the supervisor ended before the answer came",
+                          .maybe_applied = true};
+    outcomes.push_back({.at = parts.clock.now(), .workload = id, .body = std::move(outcome)});
   }
 
   // --- looking ---
