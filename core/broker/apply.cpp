@@ -99,7 +99,7 @@ struct Fold {
   }
 
   void succeed(Attempt& of, const OutcomeRecord& record) {
-    for (const NodeView& view : record.nodes) { see(of, view); }
+    for (const NodeView& view : record.nodes) { see(place_of(of, view), view); }
     if (record.action == "find") {
       of.checkpoint_known = true;
       of.resume = record.checkpoint;
@@ -132,7 +132,7 @@ struct Fold {
     if (of == nullptr) { return; }
     Pending& pending = of->actions[record.action];
     if (!pending.outstanding) {  // an answer told twice; only machines in it may be new
-      for (const NodeView& view : record.nodes) { see(*of, view); }
+      for (const NodeView& view : record.nodes) { see(place_of(*of, view), view); }
       return;
     }
     pending.outstanding = false;
@@ -156,16 +156,38 @@ struct Fold {
     return of.surplus.emplace_back();
   }
 
-  void see(Attempt& of, const NodeView& view) const {
-    NodeRecord& node = place_of(of, view);
+  void see(NodeRecord& node, const NodeView& view) const {
     // The end is final: a late or repeated answer does not bring a machine back.
     if (node.view.state == NodeState::ended && !node.view.id.value.empty()) { return; }
     node.view = view;
     node.seen_seq = seq;
+    if (node.charged_until && view.billed_from) {
+      node.view.billed_from = std::max(*view.billed_from, *node.charged_until);
+    }
+  }
+
+  /// A list shows a machine that counted as gone because others did not show it. What it has cost until then
+  /// may have been settled: the rest is settled anew.
+  static void bring_back(Attempt& of, NodeRecord& node) {
+    node.view.state = NodeState::starting;
+    if (!node.settled) { return; }
+    node.settled = false;
+    if (node.view.billed_from) { node.charged_until = node.view.ended_at; }
+    for (std::size_t i = 0; i < of.surplus.size(); ++i) {
+      if (&of.surplus[i] == &node) { of.actions.erase("settle_surplus/" + std::to_string(i)); }
+    }
+    if (&of.nodes[node.view.index] == &node) {
+      of.actions.erase("settle/" + std::to_string(node.view.index));
+    }
   }
 
   void operator()(const NodeSeenRecord& record) {
-    if (Attempt* const of = attempt(record.attempt)) { see(*of, record.view); }
+    Attempt* const of = attempt(record.attempt);
+    if (of == nullptr) { return; }
+    NodeRecord& node = place_of(*of, record.view);
+    const bool lives = record.view.state != NodeState::ended;
+    if (lives && node.view.end_reason == kNoLongerListed) { bring_back(*of, node); }
+    see(node, record.view);
   }
 
   void operator()(const AgentSeenRecord& record) {

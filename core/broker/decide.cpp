@@ -313,8 +313,9 @@ class Planner {
         return true;
       }
     }
-    if (!attempt.ready_at && now_ - attempt.opened_at >= limits_.boot) {
-      const std::string reason = "not all nodes were up after " + format_duration(limits_.boot);
+    const Millis patience = boot_limit(limits_, attempt.offer.key.provider);
+    if (!attempt.ready_at && now_ - attempt.opened_at >= patience) {
+      const std::string reason = "not all nodes were up after " + format_duration(patience);
       record(AttemptRecord{.what = AttemptRecord::What::over,
                            .attempt = attempt.number,
                            .why = AttemptEnd::lost,
@@ -589,6 +590,11 @@ class Planner {
 };
 
 }  // namespace
+
+Millis boot_limit(const Limits& limits, const std::string& provider) {
+  const auto slow = limits.slow_boot.find(provider);
+  return slow == limits.slow_boot.end() ? limits.boot : std::max(slow->second, limits.boot);
+}
 
 std::vector<Judged> judge_move(const WorkloadState& state, const UserRequest& to,
                                const std::vector<Offer>& offers, Instant now) {

@@ -55,6 +55,7 @@ struct Action {
 /// Waits of the broker; a test or a command may set others.
 struct Limits {
   Millis boot{std::chrono::minutes{15}};            // from booking to all nodes up
+  std::map<std::string, Millis> slow_boot = {};     // the same at providers that take longer
   Millis agent_silent{std::chrono::seconds{30}};    // an agent whose heartbeat stands still is lost
   Millis progress_every{std::chrono::seconds{15}};  // how often mere steps are recorded
   // For tasks that set no `stall`: hung after so long without progress, and after so many times the longest
@@ -63,6 +64,9 @@ struct Limits {
   int stall_gaps = 10;
   Millis machine_life{std::chrono::hours{24 * 7}};  // death date of machines when there is no ttl
 };
+
+/// From booking to all nodes up at most, at this provider.
+Millis boot_limit(const Limits& limits, const std::string& provider);
 
 /// What was newly observed of this workload, as records. Pure.
 std::vector<RecordBody> perceive(const WorkloadState& state, const World& world, const Limits& limits,

@@ -32,14 +32,19 @@ enum class AttemptEnd : std::uint8_t {
 
 std::string_view to_string(AttemptEnd end);
 
+/// Why a machine ended of which its cloud says nothing any more. It may be wrong: a list that shows it after
+/// all brings it back.
+inline constexpr std::string_view kNoLongerListed = "no longer listed";
+
 /// A machine of an attempt, as far as it was seen.
 struct NodeRecord {
   NodeView view = {};
   std::int64_t seen_seq = 0;  // journal seq at which it was first known
   bool agent_started = false;
-  bool settled = false;        // its charges are final, and what was made for it is given back
-  AgentReport agent = {};      // the last one recorded; `version` empty: none yet
-  std::int64_t agent_seq = 0;  // journal seq of that record
+  bool settled = false;                       // its charges are final, and what was made for it is given back
+  std::optional<Instant> charged_until = {};  // settled once already, before it turned out to live on
+  AgentReport agent = {};                     // the last one recorded; `version` empty: none yet
+  std::int64_t agent_seq = 0;                 // journal seq of that record
   bool operator==(const NodeRecord&) const = default;
 };
 

@@ -71,9 +71,17 @@ struct Watch {
 
 struct Supervisor::Impl {
   Impl(SupervisorParts all, std::string name)
-      : shared(std::make_shared<const SupervisorParts>(std::move(all))),
+      : shared(std::make_shared<const SupervisorParts>(with_boot_limits(std::move(all)))),
         parts(*shared),
         holder(std::move(name)) {}
+
+  static SupervisorParts with_boot_limits(SupervisorParts all) {
+    for (const auto& [provider_name, provider] : all.providers) {
+      const Millis limit = provider->boot_limit();
+      if (limit > Millis{0}) { all.limits.slow_boot[provider_name] = limit; }
+    }
+    return all;
+  }
 
   // Tasks hold this share, never the supervisor itself: they may outlive it.
   std::shared_ptr<const SupervisorParts> shared;

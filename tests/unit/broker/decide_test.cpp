@@ -261,6 +261,61 @@ TEST_CASE("a gang is whole or nothing") {
   }
 }
 
+TEST_CASE(
+    "a new machine that no list shows yet is waited for, and one that was given up comes back to be ended") {
+  Story story(1);
+  story.settle();
+  NodeView view;
+  view.id = {"cloud/a"};
+  view.token = story.last().token;
+  view.offer = story.last().offer.key;
+  view.tags.workload = story.state.id;
+  story.answer("create", {.error = {}, .refusal = {}, .nodes = {view}});
+  story.pass(seconds{20});
+  story.see();  // lists are eventually consistent
+  CHECK_FALSE(story.last().is_over());
+  CHECK(story.last().nodes.at(0).view.state == NodeState::starting);
+
+  story.pass(minutes{3});
+  story.see();
+  CHECK(story.state.attempts.front().is_over());
+  CHECK(story.state.attempts.front().nodes.at(0).view.end_reason == "no longer listed");
+  story.answer("settle/0");
+  REQUIRE_FALSE(needs_release(story.state.attempts.front()));
+  view.state = NodeState::running;
+  view.billed_from = story.now;
+  story.machines = {view};
+  story.see();
+  CHECK(needs_release(story.state.attempts.front()));
+  REQUIRE(story.waits_for("end"));
+  CHECK(build_action(story.state, story.state.attempts.front(), "end")->nodes ==
+        std::vector<NodeId>{view.id});
+  story.answer("end");
+  story.machines.front().state = NodeState::ended;
+  story.machines.front().ended_at = story.now;
+  story.see();
+  CHECK(story.waits_for("settle/0"));
+}
+
+TEST_CASE("what was settled for a machine that came back is not settled twice") {
+  Story story = running_story(1);
+  const Instant began = *story.last().nodes.at(0).view.billed_from;
+  const NodeView lost_sight_of = std::exchange(story.machines, {}).front();
+  story.pass(seconds{30});
+  story.see();
+  const Instant gone = story.now;
+  REQUIRE(story.state.attempts.front().is_over());
+  story.answer("settle/0");
+  story.machines = {lost_sight_of};
+  story.pass(seconds{30});
+  story.see();
+  const NodeRecord& node = story.state.attempts.front().nodes.at(0);
+  CHECK(node.view.billed_from == gone);
+  CHECK(began < gone);
+  CHECK_FALSE(node.settled);
+  CHECK(story.waits_for("end"));
+}
+
 TEST_CASE("a booking that arrived twice: the machine too many is ended and paid for, the gang goes on") {
   Story story = running_story(1);
   NodeView twin = story.machines.front();
