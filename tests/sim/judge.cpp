@@ -9,6 +9,10 @@ namespace {
 
 using std::chrono::minutes;
 
+/// What a list shows is known after the third one at the latest: one may have been asked for before, one may
+/// be older than what is known.
+constexpr int kLooks = 3;
+
 /// The moment of the `count`-th look at or after `since`; the end of time if there are fewer.
 Instant nth_look(const Sight& sight, const std::string& cloud, Instant since, int count, Instant end) {
   const auto looks = sight.looks.find(cloud);
@@ -26,7 +30,7 @@ bool has_told_times(const Machine& machine, const Sight& sight, Instant end) {
   if (rules.ended_listed > Millis{0} || machine.lies_there) { return true; }
   // Told only until its deletion is done.
   const Instant ended = *machine.view.ended_at;
-  return nth_look(sight, rules.name, ended, /*count=*/1, end) < ended + rules.deletion;
+  return nth_look(sight, rules.name, ended, kLooks, end) < ended + rules.deletion;
 }
 
 }  // namespace
@@ -153,9 +157,7 @@ void Judge::check_end(const Sight& sight, bool with_projections) {
 
 Money Judge::tolerance(const BillLine& line, const Sight& sight) const {
   if (line.machine->rules == nullptr || has_told_times(*line.machine, sight, world_.now)) { return {}; }
-  // Each end is dated by one of the first three lists that show it: one may have been asked for before, one
-  // may be older than what is known. Clocks that jump and lists that were asked for earlier add to it.
-  constexpr int kLooks = 3;
+  // Clocks that jump and lists that were asked for earlier add to it.
   const CloudRules& rules = *line.machine->rules;
   const NodeView& view = line.machine->view;
   const Instant from = std::max(*view.billed_from, line.machine->visible_at);
