@@ -107,6 +107,7 @@ struct Supervisor::Impl {
   Agenda<NodeId> looks;  // at talkers that no look is under way at
   Watch offers_watch;
   Instant pruned_at = {};
+  Instant stepped_at = {};
 
   // --- journal ---
 
@@ -619,6 +620,24 @@ struct Supervisor::Impl {
     return std::max(next, now + Millis{1});
   }
 
+  /// The clock was set back: what was to be looked at in a minute is not to wait for the hours in between.
+  void heed_clock(Instant now) {
+    if (now < stepped_at) {
+      const auto bring_forward = [now](Watch& watch) {
+        watch.asked_at = std::min(watch.asked_at, now);
+        watch.next = std::min(watch.next, now);
+      };
+      bring_forward(offers_watch);
+      for (auto& [name, watch] : list_watch) { bring_forward(watch); }
+      for (auto& [node, watch] : agent_watch) {
+        bring_forward(watch);
+        if (!watch.in_flight && talkers.count(node) != 0) { looks.set(node, watch.next); }
+      }
+      for (const auto& [id, state] : states) { due.set(id, now); }
+    }
+    stepped_at = now;
+  }
+
   /// Forgets what was seen of machines that are no longer looked at.
   void prune(Instant now) {
     constexpr Millis kEvery = std::chrono::minutes{1};
@@ -654,6 +673,7 @@ Status Supervisor::start() {
 Result<Supervisor::Step> Supervisor::step() {
   Impl& self = *impl_;
   const Instant now = self.parts.clock.now();
+  self.heed_clock(now);
   TRY([[maybe_unused]] const Ok lease, self.renew_lease(now));
   TRY([[maybe_unused]] const Ok read, self.read_foreign());
   for (const News& news : self.inbox->take()) { news(); }

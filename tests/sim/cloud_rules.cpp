@@ -45,7 +45,7 @@ std::vector<CloudRules> make_rules() {
        .waits_for_stock = true,
        .quota = 8,
        .tells_times = false,
-       .boot_least = minutes{15},
+       .boot_least = minutes{20},
        .boot_most = minutes{30},
        .notice = minutes{2},
        .notice_by = NoticeBy::node,

@@ -27,6 +27,9 @@ bool has_told_times(const Machine& machine, const Sight& sight, Instant end) {
   const CloudRules& rules = *machine.rules;
   if (!rules.tells_times) { return false; }
   if (machine.view.end_reason == "preempted" && !rules.tells_when_taken) { return false; }
+  // A clock that jumped while the machine was not listed yet: it counted as gone, and was dated by that.
+  const bool was_hidden = machine.visible_at > machine.view.created_at;
+  if (was_hidden && sight.largest_skew > minutes{1}) { return false; }
   if (rules.ended_listed > Millis{0} || machine.lies_there) { return true; }
   // Told only until its deletion is done.
   const Instant ended = *machine.view.ended_at;
@@ -97,14 +100,15 @@ void Judge::check_machine(const Machine& machine, std::optional<Instant> calm_si
   if (machine.rules != nullptr) { check_place(machine, calm_since); }
 }
 
-/// In the calm nobody keeps two machines for one place of a gang.
+/// In the calm nobody keeps two machines for one place of a gang. What was put off by a clock that went ahead
+/// waits until the right one is there.
 void Judge::check_place(const Machine& machine, std::optional<Instant> calm_since) {
-  constexpr Millis kSoon = minutes{4};
-  if (!calm_since || world_.now - *calm_since < kSoon) { return; }
+  const Millis soon = minutes{4} + sight_.largest_skew;
+  if (!calm_since || world_.now - *calm_since < soon) { return; }
   for (const Machine& other : world_.gangs.at(machine.view.token).machines) {
     const bool is_twin = is_alive(other) && other.view.index == machine.view.index && &other != &machine;
     const Instant younger = std::max(other.view.created_at, machine.view.created_at);
-    if (is_twin && world_.now - younger > kSoon) {
+    if (is_twin && world_.now - younger > soon) {
       result_.broken = "two machines for one place: " + machine.view.id.value + " and " + other.view.id.value;
     }
   }
@@ -137,11 +141,11 @@ void Judge::check_outcome(const WorkloadState& state) {
   result_.succeeded += state.phase == Phase::succeeded ? 1 : 0;
 }
 
-void Judge::check_end(const Sight& sight, bool with_projections) {
+void Judge::check_end(bool with_projections) {
   for (const Machine* const machine : world_.alive()) {
     result_.broken = "a leaked machine: " + machine->view.id.value + " of " + machine->view.token.value;
   }
-  check_ledger(sight);
+  check_ledger();
   for (const auto& [id, state] : truth_) {
     check_outcome(state);
     for (const Attempt& attempt : state.attempts) {
@@ -155,15 +159,15 @@ void Judge::check_end(const Sight& sight, bool with_projections) {
   }
 }
 
-Money Judge::tolerance(const BillLine& line, const Sight& sight) const {
-  if (line.machine->rules == nullptr || has_told_times(*line.machine, sight, world_.now)) { return {}; }
+Money Judge::tolerance(const BillLine& line) const {
+  if (line.machine->rules == nullptr || has_told_times(*line.machine, sight_, world_.now)) { return {}; }
   // Clocks that jump and lists that were asked for earlier add to it.
   const CloudRules& rules = *line.machine->rules;
   const NodeView& view = line.machine->view;
   const Instant from = std::max(*view.billed_from, line.machine->visible_at);
-  Millis off = rules.billing.unit + 2 * sight.longest_delay + 2 * sight.largest_skew;
-  off += nth_look(sight, rules.name, from, kLooks, world_.now) - *view.billed_from;
-  off += nth_look(sight, rules.name, *view.ended_at, kLooks, world_.now) - *view.ended_at;
+  Millis off = rules.billing.unit + 2 * sight_.longest_delay + 2 * sight_.largest_skew;
+  off += nth_look(sight_, rules.name, from, kLooks, world_.now) - *view.billed_from;
+  off += nth_look(sight_, rules.name, *view.ended_at, kLooks, world_.now) - *view.ended_at;
   std::int64_t dearest = 0;
   for (const PricePoint& point : line.machine->prices) {
     dearest = std::max(dearest, point.price.micros_per_hour);
@@ -171,7 +175,7 @@ Money Judge::tolerance(const BillLine& line, const Sight& sight) const {
   return cost({dearest}, off).value();
 }
 
-void Judge::check_ledger(const Sight& sight) {
+void Judge::check_ledger() {
   std::map<NodeId, Money> ledger;
   const std::vector<ChargeRow> charges = journal_.charges().value();
   for (const ChargeRow& charge : charges) { ledger[charge.node].micros += charge.amount.micros; }
@@ -179,7 +183,7 @@ void Judge::check_ledger(const Sight& sight) {
     const Money ours = ledger[line.node];
     ledger.erase(line.node);
     const std::int64_t off = std::abs(ours.micros - line.amount.micros);
-    const Money allowed = tolerance(line, sight);
+    const Money allowed = tolerance(line);
     ++result_.billed;
     result_.by_sight += allowed.micros > 0 ? 1 : 0;
     if (off > allowed.micros) {

@@ -18,13 +18,13 @@ struct Sight {
 /// Holds the world against the invariants, from outside: it reads the journal as any other reader would.
 class Judge {
  public:
-  Judge(World& world, MemoryJournal& journal, SimResult& result)
-      : world_(world), journal_(journal), result_(result) {}
+  Judge(World& world, MemoryJournal& journal, const Sight& sight, SimResult& result)
+      : world_(world), journal_(journal), sight_(sight), result_(result) {}
 
   /// After each turn. `calm_since`: empty while it storms.
   void check(std::optional<Instant> calm_since);
   /// When everything is over.
-  void check_end(const Sight& sight, bool with_projections);
+  void check_end(bool with_projections);
 
   [[nodiscard]] bool all_over() const;
   [[nodiscard]] std::string unfinished() const;
@@ -34,13 +34,14 @@ class Judge {
   void follow();
   void check_machine(const Machine& machine, std::optional<Instant> calm_since);
   void check_place(const Machine& machine, std::optional<Instant> calm_since);
-  void check_ledger(const Sight& sight);
+  void check_ledger();
   /// What the ledger may be off by for this machine.
-  [[nodiscard]] Money tolerance(const BillLine& line, const Sight& sight) const;
+  [[nodiscard]] Money tolerance(const BillLine& line) const;
   void check_outcome(const WorkloadState& state);
 
   World& world_;
   MemoryJournal& journal_;
+  const Sight& sight_;
   SimResult& result_;
   std::map<WorkloadId, WorkloadState> truth_ = {};
   std::int64_t followed_ = 0;

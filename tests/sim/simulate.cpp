@@ -40,6 +40,12 @@ struct Supervision {
   Crew* crew = nullptr;
 };
 
+/// A task of one supervisor.
+struct SimTask {
+  const Supervision* owner = nullptr;
+  std::function<void()> work = {};
+};
+
 class Run {
  public:
   explicit Run(const SimOptions& options)
@@ -50,7 +56,7 @@ class Run {
 
   SimResult go() {
     const Instant calm_at = world_.now + kStorm;
-    const Instant end_at = world_.now + std::chrono::hours{options_.clouds ? 12 : 5};
+    const Instant end_at = world_.now + std::chrono::hours{options_.clouds ? 24 : 5};
     while (result_.broken.empty() && !(world_.now > calm_at && is_over())) {
       if (world_.now > calm_at && !calm_since_) { calm_down(); }
       if (world_.now > end_at) {
@@ -145,21 +151,22 @@ class Run {
         .offers = options_.clouds ? static_cast<OfferSource&>(clouds_) : sim_,
         .providers =
             supervision.crew != nullptr ? supervision.crew->providers : Providers{{"sim", &provider_}},
-        .run_later = [this](std::function<void()> task) { keep_task(std::move(task)); },
+        .run_later =
+            [this, owner = &supervision](std::function<void()> task) { keep_task(owner, std::move(task)); },
         .find_checkpoint = [this](const WorkloadId& id, const std::string&) { return newest(id); },
         .secrets = [](const WorkloadState&) -> Result<std::string> { return std::string{}; },
         .limits = {.machine_life = machine_life_}};
   }
 
-  void keep_task(std::function<void()> task) {
+  void keep_task(const Supervision* owner, std::function<void()> task) {
     if (!options_.clouds) {
-      tasks_.push_back(std::move(task));
+      tasks_.push_back({owner, std::move(task)});
       return;
     }
-    tasks_.push_back([this, asked_at = world_.now, task = std::move(task)] {
-      sight_.longest_delay = std::max(sight_.longest_delay, world_.now - asked_at);
-      task();
-    });
+    tasks_.push_back({owner, [this, asked_at = world_.now, task = std::move(task)] {
+                        sight_.longest_delay = std::max(sight_.longest_delay, world_.now - asked_at);
+                        task();
+                      }});
   }
 
   Result<std::optional<SupervisorParts::Found>> newest(const WorkloadId& id) {
@@ -248,27 +255,31 @@ class Run {
     ++result_.crashes;
     world_.say("supervisor " + supervision.holder + " is killed");
     supervision.supervisor.reset();
-    std::vector<std::function<void()>> orphans = std::exchange(tasks_, {});
-    for (std::function<void()>& task : orphans) {
-      if (world_.dice.chance(500)) { task(); }
+    std::vector<SimTask> orphans = std::exchange(tasks_, {});
+    for (SimTask& task : orphans) {
+      if (task.owner != &supervision) {
+        delayed_.push_back(std::move(task));  // another one's, that lives
+      } else if (world_.dice.chance(500)) {
+        task.work();
+      }
     }
     tasks_.clear();
   }
 
   void run_tasks(Supervision& supervision) {
-    std::vector<std::function<void()>> queue = std::exchange(tasks_, {});
+    std::vector<SimTask> queue = std::exchange(tasks_, {});
     std::move(delayed_.begin(), delayed_.end(), std::back_inserter(queue));
     delayed_.clear();
     while (!queue.empty()) {
       const auto at = static_cast<std::size_t>(world_.dice.below(static_cast<std::int64_t>(queue.size())));
-      std::function<void()> task = std::move(queue[at]);
+      SimTask task = std::move(queue[at]);
       queue.erase(queue.begin() + static_cast<std::ptrdiff_t>(at));
       if (world_.dice.chance(world_.weather.delayed)) {
         delayed_.push_back(std::move(task));
         continue;
       }
-      task();
-      if (world_.dice.chance(world_.weather.twice)) { task(); }
+      task.work();
+      if (world_.dice.chance(world_.weather.twice)) { task.work(); }
       if (supervision.supervisor && world_.dice.chance(world_.weather.crash)) {
         tasks_ = std::move(queue);
         crash(supervision);
@@ -286,7 +297,7 @@ class Run {
   }
 
   void check_end() {
-    judge_.check_end(sight_, /*with_projections=*/options_.plant == Plant::none);
+    judge_.check_end(/*with_projections=*/options_.plant == Plant::none);
     if (options_.clouds) { clean_up(); }
   }
 
@@ -323,15 +334,15 @@ class Run {
   MemoryJournal journal_;
   SkewedClock clock_{world_};
   std::vector<Supervision> supervisions_;
-  std::vector<std::function<void()>> tasks_;
-  std::vector<std::function<void()>> delayed_;
+  std::vector<SimTask> tasks_;
+  std::vector<SimTask> delayed_;
   std::vector<Instant> launches_;
   std::set<int> launched_;
   std::map<std::string, WorkloadId> by_key_;
   std::optional<Instant> calm_since_;
   Sight sight_;
   SimResult result_;
-  Judge judge_{world_, journal_, result_};
+  Judge judge_{world_, journal_, sight_, result_};
 };
 
 }  // namespace

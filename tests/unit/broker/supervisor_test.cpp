@@ -161,6 +161,22 @@ TEST_CASE("while machines boot their cloud is looked at twice as often") {
   CHECK(std::all_of(between.begin(), between.end(), [](Millis pause) { return pause == seconds{4}; }));
 }
 
+TEST_CASE("a clock that is set back by hours does not make the supervisor blind for hours") {
+  Scene scene;
+  const WorkloadId id = scene.launch();
+  Supervisor supervisor(scene.parts(), "one");
+  REQUIRE(supervisor.start().ok());
+  scene.cloud.state = NodeState::running;
+  scene.live(supervisor, seconds{20});
+  const std::size_t before = scene.cloud.listed_at.size();
+  scene.clock.time = scene.clock.time - std::chrono::hours{3};
+  scene.live(supervisor, seconds{10});
+  CHECK(scene.cloud.listed_at.size() >= before + 2);
+  scene.cloud.machines.clear();  // and what it sees counts
+  scene.live(supervisor, seconds{10});
+  CHECK(supervisor.workloads().at(id).attempts.front().is_over());
+}
+
 TEST_CASE("after a restart only what gives back is done again for an attempt that is over") {
   Scene scene;
   const WorkloadId id = scene.launch();
