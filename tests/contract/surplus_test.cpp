@@ -73,7 +73,7 @@ class Broker {
 
   template <class Done>
   void live_until(const std::string& what, Done done) {
-    constexpr Millis kSoon{30'000};
+    constexpr Millis kSoon{90'000};
     const Millis deadline = laptop_.clock.monotonic() + kSoon;
     while (!done()) {
       REQUIRE_MESSAGE(laptop_.clock.monotonic() < deadline, cloud_.name << ": in vain for " << what);
