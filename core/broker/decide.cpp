@@ -19,10 +19,6 @@ constexpr Millis kLateAnswer = seconds{60};
 /// A machine that is still listed so long after its end was asked for is ended again.
 constexpr Millis kEndAgain = seconds{5};
 
-GangNeed need_of(const WorkloadState& state) {
-  return {.any_of = state.task.needs, .ordered = state.task.ordered, .nodes = state.task.num_nodes};
-}
-
 /// Collects one round of decisions on one workload.
 class Planner {
  public:
@@ -590,6 +586,10 @@ class Planner {
 };
 
 }  // namespace
+
+GangNeed need_of(const WorkloadState& state) {
+  return {.any_of = state.task.needs, .ordered = state.task.ordered, .nodes = state.task.num_nodes};
+}
 
 Millis boot_limit(const Limits& limits, const std::string& provider) {
   const auto slow = limits.slow_boot.find(provider);

@@ -82,6 +82,9 @@ struct Decision {
 Decision decide(const WorkloadState& state, const World& world, const std::vector<Offer>& offers,
                 const Limits& limits, Instant now);
 
+/// What this workload looks for a gang with.
+GangNeed need_of(const WorkloadState& state);
+
 /// The offers for a gang elsewhere, best first: where the user says, or anywhere but where the workload is.
 /// The user's word beats the task's own places.
 std::vector<Judged> judge_move(const WorkloadState& state, const UserRequest& to,

@@ -8,6 +8,7 @@
 #include "core/broker/agenda.hpp"
 #include "core/broker/broker.hpp"
 #include "core/broker/deeds.hpp"
+#include "core/plan/probing.hpp"
 
 namespace gpubroker {
 namespace {
@@ -296,9 +297,28 @@ struct Supervisor::Impl {
     }
   }
 
+  /// A booking was refused for want of stock: the clouds that come next are asked what they have, all at
+  /// once, while the next booking is under way.
+  void probe(const Turn& turn, Instant now) {
+    const bool was_refused = std::any_of(turn.records.begin(), turn.records.end(), [](const Record& record) {
+      const auto* const outcome = std::get_if<OutcomeRecord>(&record.body);
+      return outcome != nullptr && outcome->refusal && outcome->refusal->kind == ErrorKind::capacity;
+    });
+    if (!was_refused) { return; }
+    const WorkloadState& state = state_of(turn);
+    std::vector<std::string> clouds = clouds_to_ask(offers, need_of(state), state.refusals, now);
+    if (clouds.empty()) { return; }
+    parts.run_later([with = shared, clouds = std::move(clouds)] {
+      if (const Status asked = with->offers.ask_again(clouds); !asked.ok()) {
+        log_event(LogLevel::warn, "broker.probe_failed", {{"message", asked.error().message}});
+      }
+    });
+  }
+
   void take_in(Turn& turn, Instant now) {
     dirty.erase(turn.id);
     remember(turn);
+    probe(turn, now);
     const WorkloadState& state = state_of(turn);
     for (const Action& action : turn.actions) { launch(action, state); }
     if (!state.is_live()) {

@@ -29,6 +29,10 @@ class NotingCloud final : public Provider, public Provisioner, public NodeChanne
     ++offers_asked;
     return on_sale;
   }
+  Status ask_again(const std::vector<std::string>& providers) override {
+    asked_again.push_back(providers);
+    return Ok{};
+  }
   Result<std::vector<NodeView>> ensure_gang(const GangRequest& request) override {
     deeds.push_back("create " + request.token.value);
     if (refusal) { return *refusal; }
@@ -82,6 +86,7 @@ class NotingCloud final : public Provider, public Provisioner, public NodeChanne
   std::vector<std::string> deeds = {};
   std::vector<Instant> listed_at = {};
   int offers_asked = 0;
+  std::vector<std::vector<std::string>> asked_again = {};
 
  private:
   Clock& clock_;
@@ -214,6 +219,25 @@ TEST_CASE(
   scene.live(supervisor, minutes{2});
   CHECK(supervisor.workloads().count(id) == 0);
   CHECK(scene.cloud.deeds.empty());
+}
+
+TEST_CASE(
+    "after a refusal the next clouds are asked what they have, beside the next booking and not before it") {
+  Scene scene;
+  scene.cloud.refusal =
+      Error{.kind = ErrorKind::capacity, .message = "sold out", .scope = ErrorScope::region};
+  scene.cloud.on_sale = {make_offer("east", 1'000'000), make_offer("west", 2'000'000)};
+  for (const char* const other : {"b", "c"}) {
+    scene.cloud.on_sale.push_back(make_offer("east", 3'000'000));
+    scene.cloud.on_sale.back().key.provider = other;
+  }
+  scene.launch({.owner = "me", .wait = minutes{30}});
+  Supervisor supervisor(scene.parts(), "one");
+  REQUIRE(supervisor.start().ok());
+  scene.live(supervisor, seconds{3});
+  REQUIRE_FALSE(scene.cloud.asked_again.empty());
+  CHECK(scene.cloud.asked_again.front() == std::vector<std::string>{"cloud", "b", "c"});
+  CHECK(scene.cloud.deeds.size() >= 2);  // the second booking did not wait for the answer
 }
 
 TEST_CASE("--wait: nothing is sold, then it is, and the gang is booked at once") {
