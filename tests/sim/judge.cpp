@@ -27,9 +27,6 @@ bool has_told_times(const Machine& machine, const Sight& sight, Instant end) {
   const CloudRules& rules = *machine.rules;
   if (!rules.tells_times) { return false; }
   if (machine.view.end_reason == "preempted" && !rules.tells_when_taken) { return false; }
-  // A clock that jumped while the machine was not listed yet: it counted as gone, and was dated by that.
-  const bool was_hidden = machine.visible_at > machine.view.created_at;
-  if (was_hidden && sight.largest_skew > minutes{1}) { return false; }
   if (rules.ended_listed > Millis{0} || machine.lies_there) { return true; }
   // Told only until its deletion is done.
   const Instant ended = *machine.view.ended_at;
@@ -58,6 +55,8 @@ void Judge::follow() {
       world_.say(state.id.value + ": " + std::string(to_string(before)) + " -> " +
                  std::string(to_string(phase->to)) + ": " + phase->reason);
     }
+    const auto* const seen = std::get_if<NodeSeenRecord>(&record.value().body);
+    if (seen != nullptr && seen->view.end_reason == kNoLongerListed) { counted_gone_.insert(seen->view.id); }
     followed_ = row.seq;
     for (const char c : row.body) {
       result_.digest = (result_.digest ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
@@ -160,7 +159,11 @@ void Judge::check_end(bool with_projections) {
 }
 
 Money Judge::tolerance(const BillLine& line) const {
-  if (line.machine->rules == nullptr || has_told_times(*line.machine, sight_, world_.now)) { return {}; }
+  if (line.machine->rules == nullptr) { return {}; }
+  // Where a clock jumped while the machine was in no list yet it counted as gone, and was dated by that.
+  const bool was_hidden = line.machine->visible_at > line.machine->view.created_at;
+  const bool was_missed = was_hidden && counted_gone_.count(line.node) != 0;
+  if (!was_missed && has_told_times(*line.machine, sight_, world_.now)) { return {}; }
   // Clocks that jump and lists that were asked for earlier add to it.
   const CloudRules& rules = *line.machine->rules;
   const NodeView& view = line.machine->view;

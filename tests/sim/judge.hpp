@@ -1,5 +1,6 @@
 #pragma once
 #include <map>
+#include <set>
 #include <string>
 
 #include "tests/sim/memory_journal.hpp"
@@ -44,6 +45,7 @@ class Judge {
   const Sight& sight_;
   SimResult& result_;
   std::map<WorkloadId, WorkloadState> truth_ = {};
+  std::set<NodeId> counted_gone_ = {};  // at some time, because a list did not show them
   std::int64_t followed_ = 0;
 };
 
