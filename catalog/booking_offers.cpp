@@ -32,6 +32,22 @@ Result<std::vector<Offer>> BookingOffers::offers() {
   return all;
 }
 
+Status BookingOffers::ask_again(const std::vector<std::string>& providers) {
+  const Instant now = clock_.now();
+  std::vector<std::string> due;
+  std::unique_lock<std::mutex> hold(mutex_);
+  for (const std::string& cloud : providers) {
+    const bool is_ours =
+        std::find(catalog_.clouds.begin(), catalog_.clouds.end(), cloud) != catalog_.clouds.end();
+    const Instant asked_at = asked_again_at_[cloud];
+    if (!is_ours || (now - asked_at < kAskedNow && asked_at <= now)) { continue; }
+    asked_again_at_[cloud] = now;
+    due.push_back(cloud);
+  }
+  hold.unlock();
+  return due.empty() ? Status(Ok{}) : catalog_.refresh(due);
+}
+
 Status BookingOffers::refresh_stale() {
   const Instant now = clock_.now();
   if (now - refreshed_at_ < kStale && refreshed_at_ <= now) { return Ok{}; }

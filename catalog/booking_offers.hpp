@@ -1,5 +1,7 @@
 #pragma once
 #include <functional>
+#include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -18,7 +20,7 @@ struct BookingCatalog {
 
 /// What can be booked now: the live offers of providers that tell their own, and the catalog's for the
 /// clouds. Their sources are asked again when the last try is older than kStale; what they told is used for a
-/// day, whether they answer or not. One caller at a time.
+/// day, whether they answer or not. One caller of offers() at a time; ask_again() may be called beside it.
 class BookingOffers final : public OfferSource {
  public:
   static constexpr Millis kStale = std::chrono::minutes{30};
@@ -29,6 +31,9 @@ class BookingOffers final : public OfferSource {
 
   /// Sorted by key.
   Result<std::vector<Offer>> offers() override;
+  /// Not those that were asked less than kAskedNow ago.
+  Status ask_again(const std::vector<std::string>& providers) override;
+  static constexpr Millis kAskedNow = std::chrono::minutes{1};
 
  private:
   Status refresh_stale();
@@ -38,7 +43,9 @@ class BookingOffers final : public OfferSource {
   BookingCatalog catalog_;
   Clock& clock_;
   Instant refreshed_at_ = {};
-  std::int64_t version_ = -1;  // of the catalog's data when `known_` was read
+  std::mutex mutex_ = {};
+  std::map<std::string, Instant> asked_again_at_ = {};  // under mutex_
+  std::int64_t version_ = -1;                           // of the catalog's data when `known_` was read
   Instant read_at_ = {};
   std::vector<Offer> known_ = {};
 };

@@ -173,8 +173,13 @@ Result<OfferSource*> Context::offers() {
     std::vector<Provider*> live;
     BookingCatalog known{.open = [this] { return catalog_to_read(); },
                          .refresh = [this](const std::vector<std::string>& names) -> Status {
-                           if (!refresh_later_) { return refresh_clouds(names, *this); }
-                           refresh_later_([this, names] { static_cast<void>(refresh_clouds(names, *this)); });
+                           const auto ask = [this, names]() -> Status {
+                             // The catalog is written by one at a time.
+                             const std::lock_guard<std::mutex> hold(refresh_lock_);
+                             return refresh_clouds(names, *this);
+                           };
+                           if (!refresh_later_) { return ask(); }
+                           refresh_later_([ask] { static_cast<void>(ask()); });
                            return Ok{};
                          }};
     for (const auto& [name, provider] : all) {

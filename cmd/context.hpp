@@ -95,6 +95,7 @@ class Context {
   std::unique_ptr<Http> http_;
   std::unique_ptr<Http> patient_http_;
   std::mutex network_lock_;  // of http_ and patient_http_
+  std::mutex refresh_lock_;  // of writing the catalog
   std::unique_ptr<CatalogDb> catalog_;
   std::unique_ptr<CatalogDb> catalog_to_read_;
 };

@@ -109,6 +109,11 @@ Table attempt_table(const Json& view, Instant now, Look look) {
 Table node_table(const Json& view) {
   Table table({"ATTEMPT", "NODE", "MACHINE", "STATE", "AGENT", "EXIT", "WHY"});
   for (const Json& attempt : view.at("attempts")) {
+    // A booking that arrived twice: what it cost is in the attempt's sum, so it is shown.
+    for (const Json& node : attempt.at("surplus")) {
+      table.add({field(attempt, "number"), field(node, "rank") + " (surplus)", field(node, "id"),
+                 field(node, "state"), "-", "-", "the cloud made it a second time"});
+    }
     for (const Json& node : attempt.at("nodes")) {
       std::string exit = field(node, "exit_code");
       if (!node.at("exit_signal").is_null()) { exit = "signal " + field(node, "exit_signal"); }

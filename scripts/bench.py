@@ -227,6 +227,13 @@ def crowd():
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def gang():
+    for count, limit in ((16, None), (256, 15)):
+        f = tool(BENCH, "gang", str(count), "150", "16")
+        add(f"all nodes up to the command running, {count} stand-in nodes", f["up_to_running_s"], "s", limit,
+            f"each call of the channel takes 150 ms, as an ssh session would: {f['calls']} calls, {f['most_at_once']} at once at most")
+
+
 def sim():
     runs = [tool(SIM, "--seeds", "200")["seeds_per_cpu_second"] for _ in range(5)]
     add("simulation", max(runs), "seeds/s", 200, f"200 seeds, one core, by CPU time, best of 5; the median was {statistics.median(runs):.0f}/s", at_least=True)
@@ -334,7 +341,7 @@ def busy():
 
 
 MACHINE = busy()
-GROUPS = [start, status, local, preempt, crowd, sim, journal, plan, clouds, catalog, prices, refresh]
+GROUPS = [start, status, local, preempt, crowd, gang, sim, journal, plan, clouds, catalog, prices, refresh]
 for group in GROUPS:
     if options.only not in group.__name__:
         continue

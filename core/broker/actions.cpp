@@ -78,6 +78,15 @@ Millis drain_grace(const WorkloadState& state, const Attempt& attempt) {
   return grace;
 }
 
+Action settle_action(const Attempt& attempt, const NodeRecord& node, Action action) {
+  action.kind = Action::Kind::settle;
+  action.node = node.view;
+  action.billing = attempt.offer.billing;
+  action.booked_price = attempt.offer.price;
+  action.sweeps = attempt.is_over();
+  return action;
+}
+
 std::optional<Action> build_node_action(const WorkloadState& state, const Attempt& attempt,
                                         const ActionName& name, Action action) {
   const auto at = attempt.nodes.find(name.verb == "save" ? 0 : name.rank);
@@ -94,9 +103,7 @@ std::optional<Action> build_node_action(const WorkloadState& state, const Attemp
     action.kind = Action::Kind::ask_agent;
     action.ask = {.verb = AgentVerb::checkpoint, .grace = state.task.checkpoint.grace};
   } else if (name.verb == "settle") {
-    action.kind = Action::Kind::settle;
-    action.billing = attempt.offer.billing;
-    action.booked_price = attempt.offer.price;
+    return settle_action(attempt, node, std::move(action));
   } else {
     return std::nullopt;
   }
@@ -127,6 +134,18 @@ std::optional<Action> build_action(const WorkloadState& state, const Attempt& at
       if (node.view.state != NodeState::ended) { action.nodes.push_back(node.view.id); }
     }
     return action;
+  }
+  if (parsed.verb == "end_surplus") {
+    action.kind = Action::Kind::end_nodes;
+    for (const NodeRecord& node : attempt.surplus) {
+      if (node.view.state != NodeState::ended) { action.nodes.push_back(node.view.id); }
+    }
+    return action;
+  }
+  if (parsed.verb == "settle_surplus") {
+    const auto number = static_cast<std::size_t>(parsed.rank);
+    if (parsed.rank < 0 || number >= attempt.surplus.size()) { return std::nullopt; }
+    return settle_action(attempt, attempt.surplus[number], std::move(action));
   }
   return build_node_action(state, attempt, parsed, std::move(action));
 }
@@ -164,7 +183,8 @@ OutcomeRecord judge_failure(const WorkloadState& state, const Attempt& attempt, 
     return outcome;
   }
   // What gives machines back or makes charges final is never given up, whatever the answer.
-  const bool never_ends = parsed.verb == "end" || parsed.verb == "settle";
+  const bool never_ends = parsed.verb == "end" || parsed.verb == "settle" || parsed.verb == "end_surplus" ||
+                          parsed.verb == "settle_surplus";
   const bool retry = never_ends || patience.reaction == Reaction::repeat;
   outcome.is_final = !retry;
   const Millis delay =

@@ -99,7 +99,7 @@ struct Fold {
   }
 
   void succeed(Attempt& of, const OutcomeRecord& record) {
-    for (const NodeView& view : record.nodes) { see(of, view); }
+    for (const NodeView& view : record.nodes) { see(place_of(of, view), view); }
     if (record.action == "find") {
       of.checkpoint_known = true;
       of.resume = record.checkpoint;
@@ -108,14 +108,23 @@ struct Fold {
     const std::size_t slash = record.action.find('/');
     if (slash == std::string::npos) { return; }
     const std::string verb = record.action.substr(0, slash);
-    const std::optional<std::int64_t> rank = parse_int(record.action.substr(slash + 1));
-    const auto node = rank ? of.nodes.find(static_cast<int>(*rank)) : of.nodes.end();
+    const std::optional<std::int64_t> number = parse_int(record.action.substr(slash + 1));
+    if (!number || *number < 0) { return; }
+    if (verb == "settle_surplus") {
+      const auto which = static_cast<std::size_t>(*number);
+      if (which < of.surplus.size()) { settle(of.surplus[which], record); }
+      return;
+    }
+    const auto node = of.nodes.find(static_cast<int>(*number));
     if (node == of.nodes.end()) { return; }
     if (verb == "start") { node->second.agent_started = true; }
-    if (verb == "settle" && !node->second.settled) {
-      node->second.settled = true;
-      state.charges.insert(state.charges.end(), record.charges.begin(), record.charges.end());
-    }
+    if (verb == "settle") { settle(node->second, record); }
+  }
+
+  void settle(NodeRecord& node, const OutcomeRecord& record) const {
+    if (node.settled) { return; }
+    node.settled = true;
+    state.charges.insert(state.charges.end(), record.charges.begin(), record.charges.end());
   }
 
   void operator()(const OutcomeRecord& record) {
@@ -123,7 +132,7 @@ struct Fold {
     if (of == nullptr) { return; }
     Pending& pending = of->actions[record.action];
     if (!pending.outstanding) {  // an answer told twice; only machines in it may be new
-      for (const NodeView& view : record.nodes) { see(*of, view); }
+      for (const NodeView& view : record.nodes) { see(place_of(*of, view), view); }
       return;
     }
     pending.outstanding = false;
@@ -137,16 +146,48 @@ struct Fold {
     succeed(*of, record);
   }
 
-  void see(Attempt& of, const NodeView& view) const {
-    NodeRecord& node = of.nodes[view.index];
+  /// Where a machine belongs: its place in the gang, unless another one has it.
+  static NodeRecord& place_of(Attempt& of, const NodeView& view) {
+    NodeRecord& place = of.nodes[view.index];
+    if (place.view.id.value.empty() || place.view.id == view.id) { return place; }
+    for (NodeRecord& node : of.surplus) {
+      if (node.view.id == view.id) { return node; }
+    }
+    return of.surplus.emplace_back();
+  }
+
+  void see(NodeRecord& node, const NodeView& view) const {
     // The end is final: a late or repeated answer does not bring a machine back.
     if (node.view.state == NodeState::ended && !node.view.id.value.empty()) { return; }
     node.view = view;
     node.seen_seq = seq;
+    if (node.charged_until && view.billed_from) {
+      node.view.billed_from = std::max(*view.billed_from, *node.charged_until);
+    }
+  }
+
+  /// A list shows a machine that counted as gone because others did not show it. What it has cost until then
+  /// may have been settled: the rest is settled anew.
+  static void bring_back(Attempt& of, NodeRecord& node) {
+    node.view.state = NodeState::starting;
+    if (!node.settled) { return; }
+    node.settled = false;
+    if (node.view.billed_from) { node.charged_until = node.view.ended_at; }
+    for (std::size_t i = 0; i < of.surplus.size(); ++i) {
+      if (&of.surplus[i] == &node) { of.actions.erase("settle_surplus/" + std::to_string(i)); }
+    }
+    if (&of.nodes[node.view.index] == &node) {
+      of.actions.erase("settle/" + std::to_string(node.view.index));
+    }
   }
 
   void operator()(const NodeSeenRecord& record) {
-    if (Attempt* const of = attempt(record.attempt)) { see(*of, record.view); }
+    Attempt* const of = attempt(record.attempt);
+    if (of == nullptr) { return; }
+    NodeRecord& node = place_of(*of, record.view);
+    const bool lives = record.view.state != NodeState::ended;
+    if (lives && node.view.end_reason == kNoLongerListed) { bring_back(*of, node); }
+    see(node, record.view);
   }
 
   void operator()(const AgentSeenRecord& record) {

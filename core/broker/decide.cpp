@@ -19,10 +19,6 @@ constexpr Millis kLateAnswer = seconds{60};
 /// A machine that is still listed so long after its end was asked for is ended again.
 constexpr Millis kEndAgain = seconds{5};
 
-GangNeed need_of(const WorkloadState& state) {
-  return {.any_of = state.task.needs, .ordered = state.task.ordered, .nodes = state.task.num_nodes};
-}
-
 /// Collects one round of decisions on one workload.
 class Planner {
  public:
@@ -34,6 +30,7 @@ class Planner {
 
   void plan() {
     for (const Attempt& attempt : state_.attempts) {
+      give_back_surplus(attempt);
       if (attempt.is_over()) { release(attempt); }
     }
     if (is_final(state_.phase) || plan_end()) { return; }
@@ -131,16 +128,42 @@ class Planner {
 
   /// Ends what lives, again if a list that is newer than the last answer still shows it.
   void end_machines(const Attempt& attempt) {
-    const Pending end = progress_of(attempt, "end");
-    const MachineList* const listing = listing_of(attempt);
     const bool wanted = std::any_of(attempt.nodes.begin(), attempt.nodes.end(), [&](const auto& entry) {
-      const NodeRecord& node = entry.second;
-      if (node.view.state == NodeState::ended) { return false; }
-      const bool seen_since = listing != nullptr && listing->started_seq >= end.seq &&
-                              now_ - attempt.over_at.value_or(now_) >= kEndAgain;
-      return !end.done || node.seen_seq > end.seq || seen_since;
+      return is_to_be_ended(attempt, entry.second, "end", attempt.over_at.value_or(now_));
     });
-    if (wanted && !end.outstanding && now_ >= end.not_before) { act(attempt, "end"); }
+    if (wanted) { act_again(attempt, "end"); }
+  }
+
+  /// Ends and pays for machines too many at once, also while the gang lives.
+  void give_back_surplus(const Attempt& attempt) {
+    const bool wanted =
+        std::any_of(attempt.surplus.begin(), attempt.surplus.end(), [&](const NodeRecord& node) {
+          return is_to_be_ended(attempt, node, "end_surplus", attempt.opened_at);
+        });
+    if (wanted) { act_again(attempt, "end_surplus"); }
+    for (std::size_t i = 0; i < attempt.surplus.size(); ++i) {
+      const NodeRecord& node = attempt.surplus[i];
+      if (node.view.state == NodeState::ended && !node.settled) {
+        act_if_due(attempt, "settle_surplus/" + std::to_string(i));
+      }
+    }
+  }
+
+  /// Whether `action` is to end this machine, or to end it once more. `since`: when its end was first wanted.
+  [[nodiscard]] bool is_to_be_ended(const Attempt& attempt, const NodeRecord& node, const std::string& action,
+                                    Instant since) const {
+    if (node.view.state == NodeState::ended) { return false; }
+    const Pending end = progress_of(attempt, action);
+    const MachineList* const listing = listing_of(attempt);
+    const bool seen_since =
+        listing != nullptr && listing->started_seq >= end.seq && now_ - since >= kEndAgain;
+    return !end.done || node.seen_seq > end.seq || seen_since;
+  }
+
+  /// Also when it was done before.
+  void act_again(const Attempt& attempt, const std::string& name) {
+    const Pending pending = progress_of(attempt, name);
+    if (!pending.outstanding && now_ >= pending.not_before) { act(attempt, name); }
   }
 
   /// Whether the machines of all over attempts are given back as far as asking goes. A cloud that does not
@@ -286,8 +309,9 @@ class Planner {
         return true;
       }
     }
-    if (!attempt.ready_at && now_ - attempt.opened_at >= limits_.boot) {
-      const std::string reason = "not all nodes were up after " + format_duration(limits_.boot);
+    const Millis patience = boot_limit(limits_, attempt.offer.key.provider);
+    if (!attempt.ready_at && now_ - attempt.opened_at >= patience) {
+      const std::string reason = "not all nodes were up after " + format_duration(patience);
       record(AttemptRecord{.what = AttemptRecord::What::over,
                            .attempt = attempt.number,
                            .why = AttemptEnd::lost,
@@ -562,6 +586,15 @@ class Planner {
 };
 
 }  // namespace
+
+GangNeed need_of(const WorkloadState& state) {
+  return {.any_of = state.task.needs, .ordered = state.task.ordered, .nodes = state.task.num_nodes};
+}
+
+Millis boot_limit(const Limits& limits, const std::string& provider) {
+  const auto slow = limits.slow_boot.find(provider);
+  return slow == limits.slow_boot.end() ? limits.boot : std::max(slow->second, limits.boot);
+}
 
 std::vector<Judged> judge_move(const WorkloadState& state, const UserRequest& to,
                                const std::vector<Offer>& offers, Instant now) {

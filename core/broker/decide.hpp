@@ -49,11 +49,13 @@ struct Action {
   std::vector<NodeId> nodes = {};  // end_nodes
   BillingRule billing = {};        // settle
   Rate booked_price = {};          // settle
+  bool sweeps = true;              // settle: what was made for the gang besides machines goes too
 };
 
 /// Waits of the broker; a test or a command may set others.
 struct Limits {
   Millis boot{std::chrono::minutes{15}};            // from booking to all nodes up
+  std::map<std::string, Millis> slow_boot = {};     // the same at providers that take longer
   Millis agent_silent{std::chrono::seconds{30}};    // an agent whose heartbeat stands still is lost
   Millis progress_every{std::chrono::seconds{15}};  // how often mere steps are recorded
   // For tasks that set no `stall`: hung after so long without progress, and after so many times the longest
@@ -62,6 +64,9 @@ struct Limits {
   int stall_gaps = 10;
   Millis machine_life{std::chrono::hours{24 * 7}};  // death date of machines when there is no ttl
 };
+
+/// From booking to all nodes up at most, at this provider.
+Millis boot_limit(const Limits& limits, const std::string& provider);
 
 /// What was newly observed of this workload, as records. Pure.
 std::vector<RecordBody> perceive(const WorkloadState& state, const World& world, const Limits& limits,
@@ -76,6 +81,9 @@ struct Decision {
 };
 Decision decide(const WorkloadState& state, const World& world, const std::vector<Offer>& offers,
                 const Limits& limits, Instant now);
+
+/// What this workload looks for a gang with.
+GangNeed need_of(const WorkloadState& state);
 
 /// The offers for a gang elsewhere, best first: where the user says, or anywhere but where the workload is.
 /// The user's word beats the task's own places.

@@ -95,7 +95,7 @@ Result<DeedResult> charge(const Action& action, const DeedContext& context, Prov
 Result<DeedResult> settle(const Action& action, const DeedContext& context, Provider& provider) {
   const NodeView& node = action.node;
   TRY(DeedResult result, charge(action, context, provider));
-  if (Attachments* const attachments = provider.attachments()) {
+  if (Attachments* const attachments = provider.attachments(); attachments != nullptr && action.sweeps) {
     // What goes wrong here is gc's affair: the charges are known and must not wait for it.
     if (const Status swept = attachments->sweep(node.token, node.offer); !swept.ok()) {
       log_event(LogLevel::warn, "broker.sweep_failed",

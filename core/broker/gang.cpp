@@ -20,12 +20,20 @@ bool has_exited(const NodeRecord& node) {
   return node.agent.phase == AgentPhase::exited && !node.agent.version.empty();
 }
 
-/// The first node with an error of its own, or null.
+/// The first node with an error of its own, or null. One that only asks to be run again comes last.
 const NodeRecord* first_failure(const Attempt& attempt) {
+  const NodeRecord* asks = nullptr;
   for (const auto& [rank, node] : attempt.nodes) {
-    if (has_exited(node) && (node.agent.exit_code != 0)) { return &node; }
+    if (!has_exited(node) || node.agent.exit_code == 0) { continue; }
+    if (node.agent.exit_code != kExitRunAgain) { return &node; }
+    if (asks == nullptr) { asks = &node; }
   }
-  return nullptr;
+  return asks;
+}
+
+bool have_all_exited(const Attempt& attempt) {
+  return !attempt.nodes.empty() && std::all_of(attempt.nodes.begin(), attempt.nodes.end(),
+                                               [](const auto& e) { return has_exited(e.second); });
 }
 
 GangVerdict judge_machines(const Attempt& attempt, Instant now) {
@@ -58,13 +66,13 @@ GangVerdict judge_failure(const Attempt& attempt, const NodeRecord& node, const 
   if (report.exit_code == kExitRunAgain && saved) {
     return {.end = AttemptEnd::lost, .reason = "the job saved and asked to be run again (exit code 75)"};
   }
+  // Somebody asked it to stop: a rank whose notice only its own machine knows, and whose word is on the way.
+  if (report.exit_code == kExitRunAgain && !have_all_exited(attempt)) { return {}; }
   return {.end = AttemptEnd::job_failed, .reason = reason};
 }
 
 GangVerdict judge_exits(const WorkloadState& state, const Attempt& attempt, const World& world, Instant now) {
-  const bool all_exited =
-      !attempt.nodes.empty() && std::all_of(attempt.nodes.begin(), attempt.nodes.end(),
-                                            [](const auto& e) { return has_exited(e.second); });
+  const bool all_exited = have_all_exited(attempt);
   const bool all_well =
       all_exited && std::all_of(attempt.nodes.begin(), attempt.nodes.end(),
                                 [](const auto& e) { return e.second.agent.exit_code == 0; });

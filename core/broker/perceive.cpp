@@ -5,6 +5,10 @@
 namespace gpubroker {
 namespace {
 
+/// A new machine may be missing in lists for so long: EC2's and Compute Engine's are eventually consistent,
+/// and EC2's clients are told to have patience for about two minutes.
+constexpr Millis kLateSight = std::chrono::minutes{2};
+
 const MachineList* find_listing(const World& world, const std::string& provider) {
   const auto at = world.listings.find(provider);
   return at == world.listings.end() || !at->second.known ? nullptr : &at->second;
@@ -12,12 +16,16 @@ const MachineList* find_listing(const World& world, const std::string& provider)
 
 /// The view with the dates that its cloud does not tell: billed from when it was first seen running, until it
 /// was first seen ended.
-NodeView dated(NodeView view, const NodeView* known, Instant seen_at) {
+NodeView dated(NodeView view, const NodeRecord* record, Instant seen_at) {
+  const NodeView* const known = record != nullptr ? &record->view : nullptr;
   if (view.created_at == Instant{}) { view.created_at = known != nullptr ? known->created_at : seen_at; }
   // Once billed is billed, also where a machine on its way out looks like one on its way in (Azure, whose
   // group is being deleted).
   if (!view.billed_from && known != nullptr) { view.billed_from = known->billed_from; }
   if (!view.billed_from && view.state == NodeState::running) { view.billed_from = seen_at; }
+  if (record != nullptr && record->charged_until && view.billed_from) {
+    view.billed_from = std::max(*view.billed_from, *record->charged_until);
+  }
   if (view.state == NodeState::ended && !view.ended_at) { view.ended_at = seen_at; }
   // Of a machine that is gone its cloud may know no more than the name.
   if (view.state == NodeState::ended && view.offer.instance_type.empty() && known != nullptr) {
@@ -32,36 +40,38 @@ void perceive_nodes(const Attempt& attempt, const MachineList& listing, std::vec
   const auto of_token = listing.nodes.find(attempt.token);
   if (of_token != listing.nodes.end()) {
     for (const auto& [id, view] : of_token->second) {
-      const auto known = attempt.nodes.find(view.index);
-      if (known == attempt.nodes.end()) {
+      // A second machine in a place that is taken is new like any other: the fold puts it aside as surplus.
+      const NodeRecord* const known = find_node(attempt, view);
+      if (known == nullptr) {
         seen.emplace_back(
             NodeSeenRecord{.attempt = attempt.number, .view = dated(view, nullptr, listing.at)});
         continue;
       }
-      const NodeRecord& node = known->second;
-      if (node.view.id != id) {
-        continue;
-      }  // one token, one gang: a second machine in its place is gc's affair
       // A list asked for before we last heard of the machine may be older than what we know.
-      const bool stale = listing.started_seq < node.seen_seq;
-      if (stale || node.view.state == NodeState::ended) { continue; }
-      NodeView shown = dated(view, &node.view, listing.at);
+      const bool stale = listing.started_seq < known->seen_seq;
+      const bool is_back = view.state != NodeState::ended && known->view.end_reason == kNoLongerListed;
+      if (stale || (known->view.state == NodeState::ended && !is_back)) { continue; }
+      NodeView shown = dated(view, known, listing.at);
       // Once ended, a machine keeps the address that it had.
-      if (shown.state == NodeState::ended) { shown.address = node.view.address; }
-      if (node.view != shown) {
+      if (shown.state == NodeState::ended) { shown.address = known->view.address; }
+      if (known->view != shown) {
         seen.emplace_back(NodeSeenRecord{.attempt = attempt.number, .view = std::move(shown)});
       }
     }
   }
-  for (const auto& [rank, node] : attempt.nodes) {
-    if (node.view.state == NodeState::ended || listing.started_seq < node.seen_seq) { continue; }
-    if (of_token != listing.nodes.end() && of_token->second.count(node.view.id) != 0) { continue; }
+  const auto look_for = [&](const NodeRecord& node) {
+    if (node.view.state == NodeState::ended || listing.started_seq < node.seen_seq) { return; }
+    if (of_token != listing.nodes.end() && of_token->second.count(node.view.id) != 0) { return; }
+    const Instant made_at = std::max(attempt.opened_at, node.view.created_at);
+    if (node.view.state == NodeState::starting && listing.at < made_at + kLateSight) { return; }
     NodeView gone = node.view;
     gone.state = NodeState::ended;
     gone.ended_at = listing.at;
-    gone.end_reason = "no longer listed";
+    gone.end_reason = kNoLongerListed;
     seen.emplace_back(NodeSeenRecord{.attempt = attempt.number, .view = gone});
-  }
+  };
+  for (const auto& [rank, node] : attempt.nodes) { look_for(node); }
+  for (const NodeRecord& node : attempt.surplus) { look_for(node); }
 }
 
 /// Whether a report says more than that time has passed and steps were made.

@@ -28,7 +28,7 @@ struct WaitRecord {  // no gang to be had now: look again at `until`
 };
 struct IntentRecord {  // recorded and synced before the deed
   int attempt = 0;
-  std::string action = {};  // "create", "find", "start/0", "drain/0", "end", "settle/0", …
+  std::string action = {};  // "create", "find", "start/0", "drain/0", "end", "settle/0", "end_surplus", …
   // of "create" only: it opens the attempt
   Offer offer = {};
   bool migration = false;

@@ -52,10 +52,21 @@ bool needs_release(const Attempt& attempt) {
   if (!attempt.is_over()) { return true; }
   const Pending create = progress_of(attempt, "create");
   if (create.outstanding || create.maybe_applied) { return true; }
-  return std::any_of(attempt.nodes.begin(), attempt.nodes.end(), [](const auto& entry) {
-    const NodeRecord& node = entry.second;
+  const auto is_open = [](const NodeRecord& node) {
     return node.view.state != NodeState::ended || !node.settled;
-  });
+  };
+  return std::any_of(attempt.surplus.begin(), attempt.surplus.end(), is_open) ||
+         std::any_of(attempt.nodes.begin(), attempt.nodes.end(),
+                     [&](const auto& entry) { return is_open(entry.second); });
+}
+
+const NodeRecord* find_node(const Attempt& attempt, const NodeView& machine) {
+  const auto place = attempt.nodes.find(machine.index);
+  if (place != attempt.nodes.end() && place->second.view.id == machine.id) { return &place->second; }
+  for (const NodeRecord& node : attempt.surplus) {
+    if (node.view.id == machine.id) { return &node; }
+  }
+  return nullptr;
 }
 
 bool WorkloadState::is_live() const {
@@ -87,14 +98,15 @@ Money WorkloadState::settled() const {
 
 Money WorkloadState::accrued(Instant now) const {
   Money sum = settled();
+  const auto add_open = [&](const Offer& offer, const NodeRecord& node) {
+    if (node.settled || !node.view.billed_from) { return; }
+    const Instant end = node.view.ended_at.value_or(now);
+    const Result<Money> part = cost(offer.price, billed_length(offer.billing, end - *node.view.billed_from));
+    sum = saturating_add(sum, part.ok() ? part.value() : Money{std::numeric_limits<std::int64_t>::max()});
+  };
   for (const Attempt& attempt : attempts) {
-    for (const auto& [rank, node] : attempt.nodes) {
-      if (node.settled || !node.view.billed_from) { continue; }
-      const Instant end = node.view.ended_at.value_or(now);
-      const Result<Money> part =
-          cost(attempt.offer.price, billed_length(attempt.offer.billing, end - *node.view.billed_from));
-      sum = saturating_add(sum, part.ok() ? part.value() : Money{std::numeric_limits<std::int64_t>::max()});
-    }
+    for (const auto& [rank, node] : attempt.nodes) { add_open(attempt.offer, node); }
+    for (const NodeRecord& node : attempt.surplus) { add_open(attempt.offer, node); }
   }
   return sum;
 }

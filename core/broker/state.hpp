@@ -32,14 +32,19 @@ enum class AttemptEnd : std::uint8_t {
 
 std::string_view to_string(AttemptEnd end);
 
+/// Why a machine ended of which its cloud says nothing any more. It may be wrong: a list that shows it after
+/// all brings it back.
+inline constexpr std::string_view kNoLongerListed = "no longer listed";
+
 /// A machine of an attempt, as far as it was seen.
 struct NodeRecord {
   NodeView view = {};
   std::int64_t seen_seq = 0;  // journal seq at which it was first known
   bool agent_started = false;
-  bool settled = false;        // its charges are final, and what was made for it is given back
-  AgentReport agent = {};      // the last one recorded; `version` empty: none yet
-  std::int64_t agent_seq = 0;  // journal seq of that record
+  bool settled = false;                       // its charges are final, and what was made for it is given back
+  std::optional<Instant> charged_until = {};  // settled once already, before it turned out to live on
+  AgentReport agent = {};                     // the last one recorded; `version` empty: none yet
+  std::int64_t agent_seq = 0;                 // journal seq of that record
   bool operator==(const NodeRecord&) const = default;
 };
 
@@ -66,6 +71,9 @@ struct Attempt {
   Instant opened_at = {};
   Instant expires = {};
   std::map<int, NodeRecord> nodes = {};  // by rank
+  // Machines of this token in a place that is taken: a booking that arrived twice where the cloud knows no
+  // token. They are ended and paid for at once; in the order in which they were found.
+  std::vector<NodeRecord> surplus = {};
   std::map<std::string, Pending> actions =
       {};                         // by the action's name within the attempt: "create", "find", "start/0", …
   bool checkpoint_known = false;  // find_checkpoint is done
@@ -149,6 +157,9 @@ Pending progress_of(const Attempt& attempt, const std::string& action);
 /// How many gangs in a row, up to the last one, were lost or failed and brought the job no further.
 /// Preemptions do not count: they are nobody's fault, and the next gang may live longer.
 int count_fruitless(const WorkloadState& state);
+
+/// The record of this machine, in its place or surplus; null: it was never seen.
+const NodeRecord* find_node(const Attempt& attempt, const NodeView& machine);
 
 /// Whether an attempt still holds machines, may hold some, or has charges that are not final.
 bool needs_release(const Attempt& attempt);

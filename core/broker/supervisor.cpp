@@ -8,6 +8,7 @@
 #include "core/broker/agenda.hpp"
 #include "core/broker/broker.hpp"
 #include "core/broker/deeds.hpp"
+#include "core/plan/probing.hpp"
 
 namespace gpubroker {
 namespace {
@@ -71,9 +72,17 @@ struct Watch {
 
 struct Supervisor::Impl {
   Impl(SupervisorParts all, std::string name)
-      : shared(std::make_shared<const SupervisorParts>(std::move(all))),
+      : shared(std::make_shared<const SupervisorParts>(with_boot_limits(std::move(all)))),
         parts(*shared),
         holder(std::move(name)) {}
+
+  static SupervisorParts with_boot_limits(SupervisorParts all) {
+    for (const auto& [provider_name, provider] : all.providers) {
+      const Millis limit = provider->boot_limit();
+      if (limit > Millis{0}) { all.limits.slow_boot[provider_name] = limit; }
+    }
+    return all;
+  }
 
   // Tasks hold this share, never the supervisor itself: they may outlive it.
   std::shared_ptr<const SupervisorParts> shared;
@@ -99,6 +108,7 @@ struct Supervisor::Impl {
   Agenda<NodeId> looks;  // at talkers that no look is under way at
   Watch offers_watch;
   Instant pruned_at = {};
+  Instant stepped_at = {};
 
   // --- journal ---
 
@@ -287,9 +297,28 @@ struct Supervisor::Impl {
     }
   }
 
+  /// A booking was refused for want of stock: the clouds that come next are asked what they have, all at
+  /// once, while the next booking is under way.
+  void probe(const Turn& turn, Instant now) {
+    const bool was_refused = std::any_of(turn.records.begin(), turn.records.end(), [](const Record& record) {
+      const auto* const outcome = std::get_if<OutcomeRecord>(&record.body);
+      return outcome != nullptr && outcome->refusal && outcome->refusal->kind == ErrorKind::capacity;
+    });
+    if (!was_refused) { return; }
+    const WorkloadState& state = state_of(turn);
+    std::vector<std::string> clouds = clouds_to_ask(offers, need_of(state), state.refusals, now);
+    if (clouds.empty()) { return; }
+    parts.run_later([with = shared, clouds = std::move(clouds)] {
+      if (const Status asked = with->offers.ask_again(clouds); !asked.ok()) {
+        log_event(LogLevel::warn, "broker.probe_failed", {{"message", asked.error().message}});
+      }
+    });
+  }
+
   void take_in(Turn& turn, Instant now) {
     dirty.erase(turn.id);
     remember(turn);
+    probe(turn, now);
     const WorkloadState& state = state_of(turn);
     for (const Action& action : turn.actions) { launch(action, state); }
     if (!state.is_live()) {
@@ -365,18 +394,32 @@ struct Supervisor::Impl {
   }
 
   /// After a restart nobody is at the deeds whose outcome is missing: they are done again, with the same
-  /// token.
+  /// token. Of an attempt that is over only what gives back is: no agent is started there any more, and a
+  /// gang that nobody wants is not asked for again, but looked for like one whose answer was lost.
   void resume_outstanding() {
     for (const auto& [id, state] : states) {
       for (const Attempt& attempt : state.attempts) {
         for (const auto& [name, pending] : attempt.actions) {
           if (!pending.outstanding) { continue; }
-          if (const std::optional<Action> action = build_action(state, attempt, name)) {
-            launch(*action, state);
+          if (attempt.is_over() && name == "create") {
+            give_up_booking(id, attempt);
+            continue;
           }
+          const std::optional<Action> action = build_action(state, attempt, name);
+          const bool gives_back =
+              action && (action->kind == Action::Kind::end_nodes || action->kind == Action::Kind::settle);
+          if (gives_back || (action && !attempt.is_over())) { launch(*action, state); }
         }
       }
     }
+  }
+
+  void give_up_booking(const WorkloadId& id, const Attempt& attempt) {
+    OutcomeRecord outcome{.attempt = attempt.number, .action = "create", .error = {}, .refusal = {}};
+    outcome.error = Error{.kind = ErrorKind::network,
+                          .message = "the supervisor ended before the answer came",
+                          .maybe_applied = true};
+    outcomes.push_back({.at = parts.clock.now(), .workload = id, .body = std::move(outcome)});
   }
 
   // --- looking ---
@@ -597,6 +640,24 @@ struct Supervisor::Impl {
     return std::max(next, now + Millis{1});
   }
 
+  /// The clock was set back: what was to be looked at in a minute is not to wait for the hours in between.
+  void heed_clock(Instant now) {
+    if (now < stepped_at) {
+      const auto bring_forward = [now](Watch& watch) {
+        watch.asked_at = std::min(watch.asked_at, now);
+        watch.next = std::min(watch.next, now);
+      };
+      bring_forward(offers_watch);
+      for (auto& [name, watch] : list_watch) { bring_forward(watch); }
+      for (auto& [node, watch] : agent_watch) {
+        bring_forward(watch);
+        if (!watch.in_flight && talkers.count(node) != 0) { looks.set(node, watch.next); }
+      }
+      for (const auto& [id, state] : states) { due.set(id, now); }
+    }
+    stepped_at = now;
+  }
+
   /// Forgets what was seen of machines that are no longer looked at.
   void prune(Instant now) {
     constexpr Millis kEvery = std::chrono::minutes{1};
@@ -632,6 +693,7 @@ Status Supervisor::start() {
 Result<Supervisor::Step> Supervisor::step() {
   Impl& self = *impl_;
   const Instant now = self.parts.clock.now();
+  self.heed_clock(now);
   TRY([[maybe_unused]] const Ok lease, self.renew_lease(now));
   TRY([[maybe_unused]] const Ok read, self.read_foreign());
   for (const News& news : self.inbox->take()) { news(); }

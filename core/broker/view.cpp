@@ -20,9 +20,10 @@ Json step_or_null(std::int64_t step) {
 }
 
 int count_live(const Attempt& attempt) {
-  return static_cast<int>(std::count_if(attempt.nodes.begin(), attempt.nodes.end(), [](const auto& entry) {
-    return entry.second.view.state != NodeState::ended;
-  }));
+  const auto lives = [](const NodeRecord& node) { return node.view.state != NodeState::ended; };
+  return static_cast<int>(std::count_if(attempt.nodes.begin(), attempt.nodes.end(),
+                                        [&](const auto& entry) { return lives(entry.second); }) +
+                          std::count_if(attempt.surplus.begin(), attempt.surplus.end(), lives));
 }
 
 Money settled_of(const WorkloadState& state, int attempt) {
@@ -69,13 +70,15 @@ Json attempt_json(const WorkloadState& state, const Attempt& attempt) {
                {"lost_steps", nullptr},
                {"downtime_ms", nullptr},
                {"cost_usd", format_money(settled_of(state, attempt.number))},
-               {"nodes", Json::array()}};
+               {"nodes", Json::array()},
+               {"surplus", Json::array()}};
   for (const Continuity& one : continuities(state)) {
     if (one.after->number != attempt.number) { continue; }
     json["lost_steps"] = one.lost_steps;
     json["downtime_ms"] = one.downtime.count();
   }
   for (const auto& [rank, node] : attempt.nodes) { json["nodes"].push_back(node_json(node)); }
+  for (const NodeRecord& node : attempt.surplus) { json["surplus"].push_back(node_json(node)); }
   return json;
 }
 

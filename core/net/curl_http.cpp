@@ -10,6 +10,7 @@
 
 #include "core/base/text.hpp"
 #include "core/net/curl_api.hpp"
+#include "core/net/retry_http.hpp"
 
 namespace gpubroker {
 namespace {
@@ -241,6 +242,7 @@ class CurlHttp final : public Http {
     if (!options_.ca_file.empty()) { set(easy, CURLOPT_CAINFO, options_.ca_file.c_str()); }
     if (connect_to_ != nullptr) { set(easy, CURLOPT_CONNECT_TO, connect_to_); }
     set_method(*transfer);
+    if (!may_repeat(request)) { send_once(easy, request); }
     for (const auto& [name, value] : request.headers) {
       // A header without a value is written with a semicolon; "Name:" alone would remove it.
       std::string line = name;
@@ -251,6 +253,15 @@ class CurlHttp final : public Http {
     transfer->headers = api_.slist_append(transfer->headers, "Expect:");
     set(easy, CURLOPT_HTTPHEADER, transfer->headers);
     if (api_.multi_add_handle(multi_, easy) != CURLM_OK) { finish(easy, CURLE_FAILED_INIT); }
+  }
+
+  /// libcurl sends a request again by itself, whatever its method, when a connection that was used before
+  /// dies without a word: a machine booked twice. So what must not be repeated gets a connection that is its
+  /// own, which HTTP/2 would share. gRPC is nothing but HTTP/2; who books by it names a key.
+  void send_once(CURL* easy, const HttpRequest& request) {
+    set(easy, CURLOPT_FRESH_CONNECT, 1L);
+    const bool is_grpc = find_header(request.headers, "content-type").rfind("application/grpc", 0) == 0;
+    if (!is_grpc) { set(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1)); }
   }
 
   void set_method(const Transfer& transfer) {

@@ -8,16 +8,16 @@
 namespace gpubroker {
 namespace {
 
-bool may_repeat(const HttpRequest& request) {
-  return request.repeatable || request.method == "GET" || request.method == "HEAD";
-}
-
 bool is_passing(int status) {
   constexpr std::array kPassing = {429, 500, 502, 503, 504};
   return std::find(kPassing.begin(), kPassing.end(), status) != kPassing.end();
 }
 
 }  // namespace
+
+bool may_repeat(const HttpRequest& request) {
+  return request.repeatable || request.method == "GET" || request.method == "HEAD";
+}
 
 Result<HttpResponse> RetryHttp::send(const HttpRequest& request) {
   const Millis began = clock_.monotonic();

@@ -6,6 +6,9 @@
 
 namespace gpubroker {
 
+/// Whether sending it twice does no more than once.
+bool may_repeat(const HttpRequest& request);
+
 struct RetryOptions {
   int most_tries = 5;
   Millis first_pause{250};  // doubled each time, with full jitter

@@ -144,6 +144,9 @@ class Provider {
   /// Whether its nodes are folders of a machine that is not theirs: nothing may be written outside of their
   /// roots.
   [[nodiscard]] virtual bool shares_machine() const { return false; }
+  /// From booking to all nodes up at most; a gang that takes longer is given up. Zero: as usual
+  /// (Limits::boot).
+  [[nodiscard]] virtual Millis boot_limit() const { return Millis{0}; }
   /// How often its machines are worth looking at.
   [[nodiscard]] virtual Millis poll_interval() const = 0;
 };

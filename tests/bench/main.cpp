@@ -3,6 +3,7 @@
 //   gpubroker-bench crowd <workloads> <measured seconds> <journal file, or :memory:>
 //   gpubroker-bench syncs <folder>
 //   gpubroker-bench plan <offers>                          a ranking for H100:8 x 4 nodes
+//   gpubroker-bench gang <nodes> <ms of each call> <threads>   a gang whose channel takes as long as ssh
 //   gpubroker-bench start <times> <program> [words …]      from fork to exit, and peak memory, of each run
 #include <algorithm>
 #include <cstdlib>
@@ -17,6 +18,7 @@
 #include "core/plan/ranking.hpp"
 #include "core/store/sqlite_journal.hpp"
 #include "tests/bench/crowd.hpp"
+#include "tests/bench/stand_in.hpp"
 
 namespace gpubroker::bench {
 namespace {
@@ -104,6 +106,14 @@ Result<Ok> show_crowd(int workloads, int seconds, const std::string& journal) {
             << ",\"peak_mib\":" << f.peak_mib << ",\"observations\":" << f.observations
             << ",\"rows\":" << f.rows << ",\"steps\":" << f.steps << ",\"restart_s\":" << f.restart_s
             << ",\"accept_ms\":" << f.accept_ms << ",\"find_unknown_ms\":" << f.find_unknown_ms << "}\n";
+  return Ok{};
+}
+
+Result<Ok> show_gang(int nodes, int call_ms, int threads) {
+  TRY(const StandInFigures f, run_stand_in({.nodes = nodes, .call = Millis{call_ms}, .threads = threads}));
+  std::cout << "{\"nodes\":" << nodes << ",\"up_to_running_s\":" << f.up_to_running_s
+            << ",\"up_to_started_s\":" << f.up_to_started_s << ",\"calls\":" << f.calls
+            << ",\"most_at_once\":" << f.most_at_once << "}\n";
   return Ok{};
 }
 
@@ -203,14 +213,19 @@ Result<Ok> show_plans(int count) {
 }
 
 int run(const std::vector<std::string>& words) {
-  Result<Ok> done = Error{
-      .kind = ErrorKind::invalid,
-      .message =
-          "gpubroker-bench crowd N SECONDS JOURNAL | syncs FOLDER | plan OFFERS | start TIMES PROGRAM …"};
+  Result<Ok> done = Error{.kind = ErrorKind::invalid,
+                          .message =
+                              "gpubroker-bench crowd N SECONDS JOURNAL | gang NODES MS THREADS | syncs "
+                              "FOLDER | plan OFFERS | start TIMES PROGRAM …"};
   if (words.size() == 2 && words[0] == "plan") {
     done = show_plans(static_cast<int>(parse_int(words[1]).value_or(0)));
   }
   if (words.size() == 2 && words[0] == "syncs") { done = show_syncs(words[1]); }
+  if (words.size() == 4 && words[0] == "gang") {
+    done = show_gang(static_cast<int>(parse_int(words[1]).value_or(1)),
+                     static_cast<int>(parse_int(words[2]).value_or(150)),
+                     static_cast<int>(parse_int(words[3]).value_or(16)));
+  }
   if (words.size() == 4 && words[0] == "crowd") {
     done = show_crowd(static_cast<int>(parse_int(words[1]).value_or(0)),
                       static_cast<int>(parse_int(words[2]).value_or(0)), words[3]);

@@ -1,11 +1,13 @@
 #pragma once
 // What the suite over the emulators has to know of each cloud: what is sold there, and how its booking call
 // looks.
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/base/offer.hpp"
+#include "providers/registry.hpp"
 
 namespace gpubroker::contract {
 
@@ -22,6 +24,9 @@ struct CloudCase {
   bool tells_times = true;  // when billing began and ended; else the ledger is right to one billing unit
   bool ends_itself = true;  // keeps the death date at the cloud
   bool keeps_ended = true;  // ended machines stay listed for a while
+  // Of a cloud that is not in the registry: how it is made, and the variables of an account there.
+  Result<std::unique_ptr<Provider>> (*make)(const ProviderContext& context) = nullptr;
+  std::map<std::string, std::string> account = {};
 };
 
 /// By name.

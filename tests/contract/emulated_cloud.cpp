@@ -24,7 +24,8 @@ std::unique_ptr<Http> open_network(CurlOptions options) {
   return std::move(http).value();
 }
 
-/// What the server prints when it is ready. Its standard input is ours to close: it ends with this program.
+/// What the server prints when it is ready. $TESTCLOUD_ALSO names an emulator of the test's own. Its standard
+/// input is ours to close: it ends with this program.
 std::string start_server() {
   int ends[2] = {};
   REQUIRE(pipe(ends) == 0);
@@ -119,7 +120,8 @@ json EmulatedClouds::log() {
 }
 
 Laptop::Laptop(bool with_accounts)
-    : network_(open_network(EmulatedClouds::instance().network())),
+    : has_accounts(with_accounts),
+      network_(open_network(EmulatedClouds::instance().network())),
       patient_(std::make_unique<RetryHttp>(*network_, clock, random,
                                            RetryOptions{.first_pause = Millis{10}, .total = Millis{5'000}})),
       keys_(home.files, home.processes, random, home.folder.path() + "/keys"),

@@ -63,6 +63,7 @@ class Laptop {
  public:
   explicit Laptop(bool with_accounts = true);
 
+  const bool has_accounts;
   testing::FakeHome home = {};
   SystemClock clock = {};
   SystemRandom random = {};

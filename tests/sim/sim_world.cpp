@@ -13,18 +13,31 @@ constexpr Millis kSetup = seconds{2};
 constexpr Millis kDrain = seconds{2};  // from asking to all ranks stopped
 constexpr Millis kNotice = seconds{30};
 
-Error lost(bool maybe_applied) {
-  return {.kind = ErrorKind::network,
-          .message = "response lost",
-          .source = "sim",
-          .maybe_applied = maybe_applied};
+/// The ranks that work: those with an agent that has not stopped.
+template <class Visit>
+int visit_ranks(Gang& gang, Instant now, Visit visit) {
+  int count = 0;
+  for (Machine& machine : gang.machines) {
+    if (!is_alive(machine) || !machine.agent || machine.agent->exited || now <= machine.agent->run_at) {
+      continue;
+    }
+    ++count;
+    visit(machine);
+  }
+  return count;
 }
+
+bool works_together(const Gang& gang) {
+  return std::count_if(gang.machines.begin(), gang.machines.end(), [](const Machine& machine) {
+           return is_alive(machine) && machine.agent && !machine.agent->exited;
+         }) == gang.nodes;
+}
+
+}  // namespace
 
 bool is_alive(const Machine& machine) {
   return machine.view.state != NodeState::ended;
 }
-
-}  // namespace
 
 std::uint64_t Dice::next() {
   state_ += 0x9E3779B97F4A7C15ULL;
@@ -157,7 +170,7 @@ Result<std::vector<NodeView>> World::book(const GangRequest& request) {
 void World::end_machine(Machine& machine, Instant at, const std::string& why) {
   if (!is_alive(machine)) { return; }
   machine.view.state = NodeState::ended;
-  machine.view.ended_at = std::max(at, *machine.view.billed_from);
+  machine.view.ended_at = std::max(at, machine.view.billed_from.value_or(at));
   machine.view.end_reason = why;
   machine.agent.reset();
   machine.files.clear();
@@ -195,15 +208,18 @@ std::vector<BillLine> World::bill() const {
   std::vector<BillLine> lines;
   for (const auto& [token, gang] : gangs) {
     for (const Machine& machine : gang.machines) {
-      if (is_alive(machine)) { continue; }
+      if (is_alive(machine) || !machine.view.billed_from) { continue; }
       const NodeView& view = machine.view;
-      const std::int64_t unit = view.offer.market == Market::spot ? 1'000 : 60'000;
-      const std::int64_t least = view.offer.market == Market::spot ? 60'000 : 0;
+      const bool spot = view.offer.market == Market::spot;
+      const BillingRule local = spot ? BillingRule{seconds{1}, minutes{1}} : BillingRule{seconds{60}, {}};
+      const BillingRule rule = machine.rules != nullptr ? machine.rules->billing : local;
+      const std::int64_t unit = rule.unit.count();
+      const std::int64_t least = rule.minimum.count();
       const std::int64_t life = view.ended_at->ms - view.billed_from->ms;
       const std::int64_t billed = (std::max(life, least) + unit - 1) / unit * unit;
       const std::int64_t from = view.billed_from->ms;
       const std::int64_t to = from + billed;
-      const std::vector<PricePoint> points = prices(view.offer);
+      const std::vector<PricePoint> points = machine.prices.empty() ? prices(view.offer) : machine.prices;
       Money sum;
       std::int64_t begin = from;
       for (std::size_t i = 0; i < points.size(); ++i) {
@@ -216,7 +232,7 @@ std::vector<BillLine> World::bill() const {
         sum.micros += static_cast<std::int64_t>((exact + kHour / 2) / kHour);
         begin = stop;
       }
-      lines.push_back({view.id, sum});
+      lines.push_back({view.id, sum, &machine});
     }
   }
   return lines;
@@ -250,37 +266,60 @@ void World::stop_job(Gang& gang, Instant at) {
   }
 }
 
+/// The node keeps its death date by itself.
+void World::power_off(Machine& machine) {
+  if (machine.rules->death_date == DeathDate::power_off_ends) {
+    end_machine(machine, now, "expired");
+    return;
+  }
+  machine.view.state = NodeState::stopped;
+  machine.agent.reset();
+  machine.dies_at.reset();
+  machine.notice_at.reset();
+}
+
+void World::advance_machine(Machine& machine) {
+  if (machine.view.state == NodeState::starting && now >= machine.ready_at) {
+    machine.view.state = NodeState::running;
+    machine.view.address = {.id = machine.view.id, .host = "10.0.0.1", .root = "/", .binary = "gpubroker"};
+    if (!machine.view.billed_from) { machine.view.billed_from = machine.ready_at; }
+  }
+  if (machine.notice_at && now >= *machine.notice_at && machine.dies_at) {
+    const bool on_node = machine.rules != nullptr && machine.rules->notice_by == NoticeBy::node;
+    if (!on_node) { machine.view.notice_until = machine.dies_at; }
+    if (on_node && machine.agent) { machine.agent->notice_until = machine.dies_at; }
+    if (machine.agent && !machine.agent->drain_at) { machine.agent->drain_at = now + kDrain; }
+  }
+  if (machine.dies_at && now >= *machine.dies_at) {
+    end_machine(machine, *machine.dies_at, machine.dies_why);
+    machine.lies_there =
+        machine.rules != nullptr && machine.rules->taken_stays && machine.dies_why == "preempted";
+  }
+  if (!is_alive(machine) || now < machine.view.tags.expires) { return; }
+  if (machine.rules == nullptr || machine.rules->death_date == DeathDate::kept_by_cloud) {
+    end_machine(machine, now, "expired");
+  } else if (machine.view.state == NodeState::running) {
+    power_off(machine);
+  }
+}
+
 void World::advance_gang(Gang& gang) {
   for (Machine& machine : gang.machines) {
-    if (!is_alive(machine)) { continue; }
-    if (machine.view.state == NodeState::starting && now >= machine.ready_at) {
-      machine.view.state = NodeState::running;
-      machine.view.address = {.id = machine.view.id, .host = "10.0.0.1", .root = "/", .binary = "gpubroker"};
-    }
-    if (machine.notice_at && now >= *machine.notice_at && machine.dies_at) {
-      machine.view.notice_until = machine.dies_at;
-      if (machine.agent && !machine.agent->drain_at) { machine.agent->drain_at = now + kDrain; }
-    }
-    if (machine.dies_at && now >= *machine.dies_at) {
-      end_machine(machine, *machine.dies_at, machine.dies_why);
-    }
-    if (is_alive(machine) && now >= machine.view.tags.expires) { end_machine(machine, now, "expired"); }
+    if (is_alive(machine)) { advance_machine(machine); }
   }
-  const bool together =
-      static_cast<int>(gang.machines.size()) == gang.nodes &&
-      std::all_of(gang.machines.begin(), gang.machines.end(), [&](const Machine& machine) {
-        return is_alive(machine) && machine.agent && !machine.agent->exited && now > machine.agent->run_at;
-      });
-  if (!together) { return; }  // ranks wait for each other, or hang for one that is gone
   std::optional<Instant> drain;
   Instant began_at = {};
-  for (const Machine& machine : gang.machines) {
+  Machine* first = nullptr;
+  const int ranks = visit_ranks(gang, now, [&](Machine& machine) {
     began_at = std::max(began_at, machine.agent->run_at);
+    if (machine.view.index == 0) { first = &machine; }
     if (machine.agent->drain_at) {
       drain = drain ? std::min(*drain, *machine.agent->drain_at) : *machine.agent->drain_at;
     }
-  }
-  SimAgent& leader = *gang.machines.front().agent;
+  });
+  // Ranks wait for each other, or hang for one that is gone.
+  if (ranks != gang.nodes || first == nullptr) { return; }
+  const SimAgent& leader = *first->agent;
   const Instant until = drain ? std::min(now, *drain) : now;
   const std::int64_t wanted = steps_wanted[leader.spec.workload];
   std::int64_t resumed = 0;
@@ -289,7 +328,7 @@ void World::advance_gang(Gang& gang) {
       std::min(wanted, resumed + std::max<std::int64_t>((until - began_at).count(), 0) / 1'000);
   gang.step = std::max(gang.step, step);
   gang.done = gang.step >= wanted;
-  commit(gang, gang.machines.front(), gang.done ? gang.step : gang.step / kSaveEvery * kSaveEvery);
+  commit(gang, *first, gang.done ? gang.step : gang.step / kSaveEvery * kSaveEvery);
   if (gang.done || (drain && now >= *drain)) { stop_job(gang, now); }
 }
 
@@ -302,10 +341,11 @@ void World::advance(Instant to) {
       const bool any = std::any_of(gang.machines.begin(), gang.machines.end(), is_alive);
       if (any) { advance_gang(gang); }
     }
-    while (!late_bookings.empty() && late_bookings.front().first <= now) {
+    while (!late_bookings.empty() && late_bookings.begin()->first <= now) {
       say("a late booking arrives");
-      (void)book(late_bookings.front().second);
-      late_bookings.pop_front();
+      const std::function<void()> book_it = std::move(late_bookings.begin()->second);
+      late_bookings.erase(late_bookings.begin());
+      book_it();
     }
   }
 }
@@ -345,7 +385,7 @@ Status World::start_agent(Machine& machine, const std::string& spec_text) {
     for (const Machine& mate : other.machines) {
       const bool works = is_alive(mate) && mate.agent && !mate.agent->exited && token != machine.view.token;
       if (works && mate.agent->spec.workload == spec.workload && other.step < steps_wanted[spec.workload] &&
-          std::all_of(other.machines.begin(), other.machines.end(), is_alive)) {
+          works_together(other)) {
         broken = spec.workload.value + " runs on two gangs at once";
       }
     }
@@ -383,119 +423,12 @@ std::string World::report_of(const Machine& machine) const {
     report.ended_at = agent.ended_at;
     report.reason = agent.reason;
   }
+  report.notice_until = agent.notice_until;
   report.step = gangs.at(machine.view.token).step;
   report.committed_step = agent.committed;
   if (agent.committed >= 0) { report.committed = std::to_string(agent.committed); }
   report.done_requests = agent.requests;
   return encode_agent_report(report);
-}
-
-// --- the provider ---
-
-namespace {
-
-/// What the caller hears of a call that was not fine; nothing: do it and answer.
-std::optional<Error> bad_answer(World::Luck luck) {
-  switch (luck) {
-    case World::Luck::fine:
-      return std::nullopt;
-    case World::Luck::throttled:
-      return Error{.kind = ErrorKind::throttled, .message = "slow down", .retry_after = seconds{3}};
-    case World::Luck::lost_before:
-    case World::Luck::lost_after:
-    case World::Luck::late:
-      return lost(/*maybe_applied=*/true);
-  }
-  return std::nullopt;
-}
-
-}  // namespace
-
-Result<std::vector<Offer>> SimProvider::offers() {
-  if (std::optional<Error> error = bad_answer(world_.draw())) { return *error; }
-  return world_.offers();
-}
-
-Result<std::vector<PricePoint>> SimProvider::price_history(const OfferKey& key, Instant /*from*/,
-                                                           Instant to) {
-  if (std::optional<Error> error = bad_answer(world_.draw())) { return *error; }
-  std::vector<PricePoint> points = world_.prices(key);
-  points.erase(std::remove_if(points.begin(), points.end(), [&](const PricePoint& p) { return p.at > to; }),
-               points.end());
-  return points;
-}
-
-Result<std::vector<NodeView>> SimProvider::ensure_gang(const GangRequest& request) {
-  const World::Luck luck = world_.draw();
-  if (luck == World::Luck::late) {
-    world_.late_bookings.emplace_back(world_.now + seconds{1 + world_.dice.below(44)}, request);
-    std::sort(world_.late_bookings.begin(), world_.late_bookings.end(),
-              [](const auto& a, const auto& b) { return a.first < b.first; });
-  }
-  if (luck == World::Luck::lost_after) { (void)world_.book(request); }
-  if (std::optional<Error> error = bad_answer(luck)) { return *error; }
-  return world_.book(request);
-}
-
-Result<std::vector<NodeView>> SimProvider::list() {
-  if (std::optional<Error> error = bad_answer(world_.draw())) { return *error; }
-  return world_.list();
-}
-
-Status SimProvider::terminate(const std::vector<NodeId>& nodes) {
-  const World::Luck luck = world_.draw();
-  if (luck == World::Luck::lost_after) { (void)world_.end(nodes, "terminated"); }
-  if (std::optional<Error> error = bad_answer(luck)) { return *error; }
-  return world_.end(nodes, "terminated");
-}
-
-Status SimProvider::put(const NodeAddress& node, const std::string& path, std::string_view bytes,
-                        int /*mode*/) {
-  const World::Luck luck = world_.draw();
-  Machine* const machine = world_.find(node.id);
-  if (machine == nullptr || machine->view.state != NodeState::running) { return lost(false); }
-  if (luck == World::Luck::fine || luck == World::Luck::lost_after) {
-    machine->files[path] = std::string(bytes);
-    const std::size_t at = path.find("/requests/");
-    if (at != std::string::npos) { world_.ask_agent(*machine, path.substr(at), std::string(bytes)); }
-  }
-  if (luck != World::Luck::fine) { return lost(true); }
-  return Ok{};
-}
-
-Status SimProvider::put_file(const NodeAddress& node, const std::string& path,
-                             const std::string& /*local_path*/) {
-  return put(node, path, "archive", 0600);
-}
-
-Result<std::string> SimProvider::get(const NodeAddress& node, const std::string& path,
-                                     std::int64_t /*offset*/, std::int64_t /*max*/) {
-  Machine* const machine = world_.find(node.id);
-  if (machine == nullptr || machine->view.state != NodeState::running || world_.draw() != World::Luck::fine) {
-    return lost(false);
-  }
-  if (!machine->agent || path.find("/report.json") == std::string::npos) {
-    return Error{.kind = ErrorKind::not_found, .message = "no such file"};
-  }
-  return world_.report_of(*machine);
-}
-
-Result<CommandResult> SimProvider::run(const NodeAddress& /*node*/, const Command& /*command*/,
-                                       Millis /*timeout*/) {
-  return CommandResult{.exit = {.code = 0}};
-}
-
-Status SimProvider::start(const NodeAddress& node, const Command& command,
-                          const std::string& /*output_path*/) {
-  const World::Luck luck = world_.draw();
-  Machine* const machine = world_.find(node.id);
-  if (machine == nullptr || machine->view.state != NodeState::running) { return lost(false); }
-  if (luck == World::Luck::fine || luck == World::Luck::lost_after) {
-    const std::string spec = "attempts/" + command.argv.back() + "/spec.json";
-    TRY([[maybe_unused]] const Ok started, world_.start_agent(*machine, machine->files[spec]));
-  }
-  if (luck != World::Luck::fine) { return lost(true); }
-  return Ok{};
 }
 
 }  // namespace gpubroker::sim

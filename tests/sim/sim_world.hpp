@@ -2,13 +2,15 @@
 // A simulated world under a virtual clock: clouds with machines and a bill, agents with jobs, a checkpoint
 // store. Everything that happens follows from one seed.
 #include <cstdint>
-#include <deque>
+#include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/broker/broker.hpp"
+#include "tests/sim/cloud_rules.hpp"
 
 namespace gpubroker::sim {
 
@@ -33,6 +35,7 @@ struct Weather {
   int late = 0;         // it is done up to 45 s later; no answer
   int throttled = 0;
   int twice = 0;       // a task runs twice: duplicated deed and answer
+  int duplicated = 0;  // a booking arrives twice (clouds only)
   int delayed = 0;     // a task waits for a later turn
   int disk_full = 0;   // an append of the journal is refused
   int crash = 0;       // per step: the supervisor dies
@@ -47,14 +50,20 @@ struct SimAgent {
   std::optional<int> exit_signal = {};
   std::optional<Instant> ended_at = {};
   std::string reason = {};
-  std::optional<Instant> drain_at = {};  // when all ranks stop
+  std::optional<Instant> drain_at = {};      // when all ranks stop
+  std::optional<Instant> notice_until = {};  // what its cloud told it on the node
   std::int64_t committed = -1;
   std::vector<std::string> requests = {};
 };
 
 struct Machine {
-  NodeView view = {};
-  Instant ready_at = {};
+  NodeView view = {};                 // the truth; what a list shows of it is the cloud's affair
+  const CloudRules* rules = nullptr;  // null: those of `local`
+  std::string zone = {};
+  Instant visible_at = {};              // in lists from then on
+  bool lies_there = false;              // stopped, until it is removed
+  std::vector<PricePoint> prices = {};  // what it is billed at; empty: World::prices
+  Instant ready_at = {};                // kNever: it does not come up
   std::optional<Instant> notice_at = {};
   std::optional<Instant> dies_at = {};
   std::string dies_why = {};
@@ -62,7 +71,12 @@ struct Machine {
   std::optional<SimAgent> agent = {};
 };
 
-/// The machines of one token and the job on them.
+inline constexpr Instant kNever{std::numeric_limits<std::int64_t>::max()};
+
+/// Whether it is there for its cloud: also when it is off.
+bool is_alive(const Machine& machine);
+
+/// The machines of one token and the job on them. More than `nodes` where a booking was made twice.
 struct Gang {
   Token token = {};
   int nodes = 0;
@@ -80,6 +94,7 @@ struct StoredCheckpoint {
 struct BillLine {
   NodeId node = {};
   Money amount = {};
+  const Machine* machine = nullptr;
 };
 
 /// The one world. Time moves only by advance().
@@ -115,50 +130,22 @@ class World {
   std::map<Token, Gang> gangs = {};
   std::map<WorkloadId, std::vector<StoredCheckpoint>> checkpoints = {};
   std::map<WorkloadId, std::int64_t> steps_wanted = {};
-  std::deque<std::pair<Instant, GangRequest>> late_bookings = {};
+  std::multimap<Instant, std::function<void()>> late_bookings = {};
   std::map<std::string, std::vector<std::pair<Millis, int>>> slots = {};  // "region/type": capacity over time
   std::vector<std::string> trace = {};
   std::string broken = {};  // first invariant found broken inside the world
   int next_machine = 1;
 
   void say(const std::string& line);
+  void end_machine(Machine& machine, Instant at, const std::string& why);
 
  private:
+  void advance_machine(Machine& machine);
+  void power_off(Machine& machine);
   void advance_gang(Gang& gang);
-  void end_machine(Machine& machine, Instant at, const std::string& why);
   void commit(const Gang& gang, Machine& leader, std::int64_t step);
   void stop_job(Gang& gang, Instant at);
   [[nodiscard]] int free_slots(const OfferKey& key) const;
-};
-
-/// The world as a provider: the same interfaces as the clouds, with lost, late and repeated answers.
-class SimProvider final : public Provider,
-                          public PriceSource,
-                          public Provisioner,
-                          public NodeChannel,
-                          public OfferSource {
- public:
-  explicit SimProvider(World& world) : world_(world) {}
-  [[nodiscard]] std::string name() const override { return "sim"; }
-  PriceSource* prices() override { return this; }
-  Provisioner& provisioner() override { return *this; }
-  NodeChannel& channel() override { return *this; }
-  [[nodiscard]] Millis poll_interval() const override { return std::chrono::seconds{10}; }
-
-  Result<std::vector<Offer>> offers() override;
-  Result<std::vector<PricePoint>> price_history(const OfferKey& key, Instant from, Instant to) override;
-  Result<std::vector<NodeView>> ensure_gang(const GangRequest& request) override;
-  Result<std::vector<NodeView>> list() override;
-  Status terminate(const std::vector<NodeId>& nodes) override;
-  Status put(const NodeAddress& node, const std::string& path, std::string_view bytes, int mode) override;
-  Status put_file(const NodeAddress& node, const std::string& path, const std::string& local_path) override;
-  Result<std::string> get(const NodeAddress& node, const std::string& path, std::int64_t offset,
-                          std::int64_t max) override;
-  Result<CommandResult> run(const NodeAddress& node, const Command& command, Millis timeout) override;
-  Status start(const NodeAddress& node, const Command& command, const std::string& output_path) override;
-
- private:
-  World& world_;
 };
 
 }  // namespace gpubroker::sim

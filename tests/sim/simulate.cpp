@@ -4,15 +4,17 @@
 #include <map>
 #include <set>
 
-#include "core/wire/json.hpp"
-#include "tests/sim/memory_journal.hpp"
-#include "tests/sim/sim_world.hpp"
+#include "tests/sim/crew.hpp"
+#include "tests/sim/judge.hpp"
 
 namespace gpubroker::sim {
 namespace {
 
 using std::chrono::minutes;
 using std::chrono::seconds;
+
+/// How long the weather is rough.
+constexpr Millis kStorm = minutes{12};
 
 /// kill -9 of the supervisor.
 struct Crash {};
@@ -30,40 +32,18 @@ class SkewedClock final : public Clock {
   World& world_;
 };
 
-/// A provider that books anew when it is asked again: the planted double create; or forgets to end machines.
-class BuggyProvider final : public Provider, public Provisioner {
- public:
-  BuggyProvider(SimProvider& inner, Plant plant) : inner_(inner), plant_(plant) {}
-  [[nodiscard]] std::string name() const override { return inner_.name(); }
-  PriceSource* prices() override { return inner_.prices(); }
-  Provisioner& provisioner() override { return *this; }
-  NodeChannel& channel() override { return inner_.channel(); }
-  [[nodiscard]] Millis poll_interval() const override { return inner_.poll_interval(); }
-
-  Result<std::vector<NodeView>> ensure_gang(const GangRequest& request) override {
-    GangRequest changed = request;
-    const int time = ++asked_[request.token];
-    if (plant_ == Plant::double_create && time > 1) { changed.token.value += "-" + std::to_string(time); }
-    return inner_.ensure_gang(changed);
-  }
-  Result<std::vector<NodeView>> list() override { return inner_.list(); }
-  Status terminate(const std::vector<NodeId>& nodes) override {
-    std::vector<NodeId> some = nodes;
-    if (plant_ == Plant::lost_terminate && !some.empty()) { some.pop_back(); }
-    return inner_.terminate(some);
-  }
-
- private:
-  SimProvider& inner_;
-  Plant plant_;
-  std::map<Token, int> asked_ = {};
-};
-
 struct Supervision {
   std::string holder;
   std::unique_ptr<Supervisor> supervisor = {};
   SkewedClock clock;
   Instant next = {};
+  Crew* crew = nullptr;
+};
+
+/// A task of one supervisor.
+struct SimTask {
+  const Supervision* owner = nullptr;
+  std::function<void()> work = {};
 };
 
 class Run {
@@ -75,16 +55,16 @@ class Run {
   }
 
   SimResult go() {
-    const Instant calm_at = world_.now + minutes{12};
-    const Instant end_at = world_.now + std::chrono::hours{5};
+    const Instant calm_at = world_.now + kStorm;
+    const Instant end_at = world_.now + std::chrono::hours{options_.clouds ? 24 : 5};
     while (result_.broken.empty() && !(world_.now > calm_at && is_over())) {
-      if (world_.now > calm_at && !calm_) { calm_down(); }
+      if (world_.now > calm_at && !calm_since_) { calm_down(); }
       if (world_.now > end_at) {
-        result_.broken = "not all workloads came to an end in the calm: " + unfinished();
+        result_.broken = "not all workloads came to an end in the calm: " + judge_.unfinished();
         break;
       }
       turn();
-      check();
+      judge_.check(calm_since_);
     }
     if (result_.broken.empty()) { check_end(); }
     finish();
@@ -95,17 +75,7 @@ class Run {
   // --- making ---
 
   void plant() {
-    journal_.tamper = [this](JournalBatch& batch) {
-      if (options_.plant == Plant::missing_intent) {
-        batch.rows.erase(std::remove_if(batch.rows.begin(), batch.rows.end(),
-                                        [](const JournalRow& row) {
-                                          return row.kind == "intent" &&
-                                                 row.token.find("/create") != std::string::npos;
-                                        }),
-                         batch.rows.end());
-      }
-      if (options_.plant == Plant::dropped_charge && !batch.charges.empty()) { batch.charges.pop_back(); }
-    };
+    journal_.tamper = [this](JournalBatch& batch) { tamper_with(batch, options_.plant); };
     journal_.on_append = [this](bool after) -> Status {
       if (world_.dice.chance(world_.weather.crash)) { throw Crash{}; }
       if (!after && world_.dice.chance(world_.weather.disk_full)) {
@@ -127,6 +97,21 @@ class Run {
                       .disk_full = some(30),
                       .crash = some(15),
                       .clock_jump = some(10)};
+    if (options_.clouds) {
+      world_.weather.duplicated = some(150);
+      clouds_.brew(world_.began + kStorm);
+      if (dice.chance(300)) { machine_life_ = minutes{60 + dice.below(60)}; }
+    } else {
+      brew_slots();
+    }
+    const int workloads = 1 + static_cast<int>(dice.below(3));
+    for (int i = 0; i < workloads; ++i) { launches_.push_back(world_.now + seconds{dice.below(120)}); }
+    supervisions_.push_back({"first", nullptr, SkewedClock(world_)});
+    if (dice.chance(250)) { supervisions_.push_back({"second", nullptr, SkewedClock(world_)}); }
+  }
+
+  void brew_slots() {
+    Dice& dice = world_.dice;
     for (const std::string region : {"east", "west"}) {
       std::vector<std::pair<Millis, int>>& line = world_.slots[region];
       line.emplace_back(Millis{0}, 4 + dice.below(8));
@@ -134,10 +119,6 @@ class Run {
       std::sort(line.begin(), line.end());
       line.emplace_back(minutes{13}, 12);  // in the calm there is room
     }
-    const int workloads = 1 + static_cast<int>(dice.below(3));
-    for (int i = 0; i < workloads; ++i) { launches_.push_back(world_.now + seconds{dice.below(120)}); }
-    supervisions_.push_back({"first", nullptr, SkewedClock(world_)});
-    if (dice.chance(250)) { supervisions_.push_back({"second", nullptr, SkewedClock(world_)}); }
   }
 
   void launch(int number) {
@@ -163,15 +144,29 @@ class Run {
     } catch (const Crash&) { world_.say("launch is killed"); }
   }
 
-  SupervisorParts parts(SkewedClock& clock) {
+  SupervisorParts parts(Supervision& supervision) {
     return SupervisorParts{
         .journal = journal_,
-        .clock = clock,
-        .offers = sim_,
-        .providers = {{"sim", &provider_}},
-        .run_later = [this](std::function<void()> task) { tasks_.push_back(std::move(task)); },
+        .clock = supervision.clock,
+        .offers = options_.clouds ? static_cast<OfferSource&>(clouds_) : sim_,
+        .providers =
+            supervision.crew != nullptr ? supervision.crew->providers : Providers{{"sim", &provider_}},
+        .run_later =
+            [this, owner = &supervision](std::function<void()> task) { keep_task(owner, std::move(task)); },
         .find_checkpoint = [this](const WorkloadId& id, const std::string&) { return newest(id); },
-        .secrets = [](const WorkloadState&) -> Result<std::string> { return std::string{}; }};
+        .secrets = [](const WorkloadState&) -> Result<std::string> { return std::string{}; },
+        .limits = {.machine_life = machine_life_}};
+  }
+
+  void keep_task(const Supervision* owner, std::function<void()> task) {
+    if (!options_.clouds) {
+      tasks_.push_back({owner, std::move(task)});
+      return;
+    }
+    tasks_.push_back({owner, [this, asked_at = world_.now, task = std::move(task)] {
+                        sight_.longest_delay = std::max(sight_.longest_delay, world_.now - asked_at);
+                        task();
+                      }});
   }
 
   Result<std::optional<SupervisorParts::Found>> newest(const WorkloadId& id) {
@@ -190,19 +185,20 @@ class Run {
   // --- living ---
 
   void calm_down() {
-    calm_ = true;
+    calm_since_ = world_.now;
     world_.weather = {};
     for (Supervision& supervision : supervisions_) { supervision.clock.skew = Millis{0}; }
     world_.say("calm");
-    for (const auto& [id, state] : truth_) {
+    for (const auto& [id, state] : judge_.truth()) {
       (void)ask(journal_, clock_, id.value, {.verb = UserVerb::start});  // what the user stopped goes on
     }
   }
 
   void wish() {
-    if (calm_ || truth_.empty() || !world_.dice.chance(15)) { return; }
-    auto at = truth_.begin();
-    std::advance(at, world_.dice.below(static_cast<std::int64_t>(truth_.size())));
+    const std::map<WorkloadId, WorkloadState>& truth = judge_.truth();
+    if (calm_since_ || truth.empty() || !world_.dice.chance(15)) { return; }
+    auto at = truth.begin();
+    std::advance(at, world_.dice.below(static_cast<std::int64_t>(truth.size())));
     const std::int64_t kind = world_.dice.below(10);
     const UserVerb verb = kind < 3   ? UserVerb::stop
                           : kind < 6 ? UserVerb::start
@@ -235,16 +231,21 @@ class Run {
 
   void supervise(Supervision& supervision) {
     Dice& dice = world_.dice;
-    if (dice.chance(world_.weather.clock_jump)) { supervision.clock.skew += seconds{dice.below(600) - 300}; }
+    if (dice.chance(world_.weather.clock_jump)) {
+      supervision.clock.skew += seconds{dice.below(600) - 300};
+      sight_.largest_skew = std::max(sight_.largest_skew, std::chrono::abs(supervision.clock.skew));
+    }
     try {
       if (!supervision.supervisor) {
-        if (!calm_ && dice.chance(600)) { return; }  // nobody supervises for a while
-        auto fresh = std::make_unique<Supervisor>(parts(supervision.clock), supervision.holder);
+        if (!calm_since_ && dice.chance(600)) { return; }  // nobody supervises for a while
+        if (options_.clouds) { supervision.crew = &clouds_.make_crew(options_.plant); }
+        auto fresh = std::make_unique<Supervisor>(parts(supervision), supervision.holder);
         if (fresh->start().ok()) { supervision.supervisor = std::move(fresh); }
       }
       if (!supervision.supervisor) { return; }
       const Result<Supervisor::Step> step = supervision.supervisor->step();
       supervision.next = step.ok() ? step.value().next : Instant{};
+      if (step.ok() && supervision.crew != nullptr) { supervision.crew->ripen(sight_); }
       if (!step.ok() && step.error().kind == ErrorKind::conflict) { supervision.supervisor.reset(); }
     } catch (const Crash&) { crash(supervision); }
   }
@@ -254,27 +255,31 @@ class Run {
     ++result_.crashes;
     world_.say("supervisor " + supervision.holder + " is killed");
     supervision.supervisor.reset();
-    std::vector<std::function<void()>> orphans = std::exchange(tasks_, {});
-    for (std::function<void()>& task : orphans) {
-      if (world_.dice.chance(500)) { task(); }
+    std::vector<SimTask> orphans = std::exchange(tasks_, {});
+    for (SimTask& task : orphans) {
+      if (task.owner != &supervision) {
+        delayed_.push_back(std::move(task));  // another one's, that lives
+      } else if (world_.dice.chance(500)) {
+        task.work();
+      }
     }
     tasks_.clear();
   }
 
   void run_tasks(Supervision& supervision) {
-    std::vector<std::function<void()>> queue = std::exchange(tasks_, {});
+    std::vector<SimTask> queue = std::exchange(tasks_, {});
     std::move(delayed_.begin(), delayed_.end(), std::back_inserter(queue));
     delayed_.clear();
     while (!queue.empty()) {
       const auto at = static_cast<std::size_t>(world_.dice.below(static_cast<std::int64_t>(queue.size())));
-      std::function<void()> task = std::move(queue[at]);
+      SimTask task = std::move(queue[at]);
       queue.erase(queue.begin() + static_cast<std::ptrdiff_t>(at));
       if (world_.dice.chance(world_.weather.delayed)) {
         delayed_.push_back(std::move(task));
         continue;
       }
-      task();
-      if (world_.dice.chance(world_.weather.twice)) { task(); }
+      task.work();
+      if (world_.dice.chance(world_.weather.twice)) { task.work(); }
       if (supervision.supervisor && world_.dice.chance(world_.weather.crash)) {
         tasks_ = std::move(queue);
         crash(supervision);
@@ -283,146 +288,61 @@ class Run {
     }
   }
 
-  // --- judging ---
-
-  /// The state of every workload, folded here from the journal as any other reader would.
-  void follow() {
-    const Result<std::vector<JournalRow>> rows = journal_.read({}, followed_, 100'000);
-    for (const JournalRow& row : rows.value()) {
-      const Result<Record> record = decode_record(row);
-      if (!record.ok()) {
-        result_.broken = "a journal row cannot be read: " + record.error().message;
-        return;
-      }
-      WorkloadState& state = truth_[row.workload];
-      const Phase before = state.phase;
-      apply(state, record.value(), row.seq);
-      if (const auto* const phase = std::get_if<PhaseRecord>(&record.value().body)) {
-        if (!may_step(before, phase->to)) {
-          result_.broken = state.id.value + " steps from " + std::string(to_string(before)) + " to " +
-                           std::string(to_string(phase->to));
-        }
-        world_.say(state.id.value + ": " + std::string(to_string(before)) + " -> " +
-                   std::string(to_string(phase->to)) + ": " + phase->reason);
-      }
-      followed_ = row.seq;
-      for (const char c : row.body) {
-        result_.digest = (result_.digest ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-      }
-    }
-  }
-
-  void check() {
-    follow();
-    if (result_.broken.empty()) { result_.broken = world_.broken; }
-    for (const Machine* const machine : world_.alive()) { check_machine(*machine); }
-  }
-
-  void check_machine(const Machine& machine) {
-    const auto at = truth_.find(machine.view.tags.workload);
-    if (at == truth_.end()) {
-      result_.broken = "a machine of a workload nobody knows: " + machine.view.id.value;
-      return;
-    }
-    const WorkloadState& state = at->second;
-    int open = 0;
-    const Attempt* own = nullptr;
-    for (const Attempt& attempt : state.attempts) {
-      open += attempt.is_over() ? 0 : 1;
-      if (attempt.token == machine.view.token) { own = &attempt; }
-    }
-    if (own == nullptr) {
-      result_.broken =
-          "a machine without an intent: " + machine.view.id.value + " of " + machine.view.token.value;
-    } else if (open > 2 || (open == 2 && state.phase != Phase::migrating && state.phase != Phase::stopping &&
-                            state.phase != Phase::recovering && state.phase != Phase::starting)) {
-      result_.broken = state.id.value + " has " + std::to_string(open) + " gangs while " +
-                       std::string(to_string(state.phase));
-    }
-    // Within one loop, when there is a loop: in the calm nothing of an attempt that is over lives for long.
-    if (own != nullptr && calm_ && own->over_at && world_.now - *own->over_at > minutes{10} &&
-        world_.now > world_.began + minutes{25}) {
-      result_.broken = "a machine outlives its attempt: " + machine.view.id.value;
-    }
-  }
+  // --- the end ---
 
   [[nodiscard]] bool is_over() const {
-    if (launched_.size() != launches_.size() || !world_.late_bookings.empty()) { return false; }
-    return std::all_of(truth_.begin(), truth_.end(), [](const auto& entry) {
-      return is_final(entry.second.phase) && !entry.second.is_live();
-    });
-  }
-
-  [[nodiscard]] std::string unfinished() const {
-    std::string names;
-    for (const auto& [id, state] : truth_) {
-      if (!is_final(state.phase) || state.is_live()) {
-        names += " " + id.value + " (" + std::string(to_string(state.phase)) + ")";
-      }
-    }
-    return names;
+    const bool all_came = launched_.size() == launches_.size() && world_.late_bookings.empty();
+    // A booking that came too late is found by a look at a cloud where nothing is waited for.
+    return all_came && judge_.all_over() && (!options_.clouds || world_.alive().empty());
   }
 
   void check_end() {
-    for (const Machine* const machine : world_.alive()) {
-      result_.broken = "a leaked machine: " + machine->view.id.value + " of " + machine->view.token.value;
-    }
-    check_ledger();
-    for (const auto& [id, state] : truth_) {
-      const bool done =
-          std::any_of(world_.gangs.begin(), world_.gangs.end(), [&, own = id](const auto& entry) {
-            return entry.second.done && entry.second.machines.front().view.tags.workload == own;
-          });
-      if (state.phase == Phase::succeeded && !done) {
-        result_.broken = id.value + " succeeded, but its job is not done";
-      }
-      if (state.phase == Phase::failed) { result_.broken = id.value + " failed: " + state.reason; }
-      result_.succeeded += state.phase == Phase::succeeded ? 1 : 0;
-    }
-    const std::vector<WorkloadRow> before = journal_.workloads(false).value();
-    if (options_.plant == Plant::none &&
-        (!rebuild_projections(journal_).ok() || journal_.workloads(false).value() != before)) {
-      result_.broken = "the rebuilt projections are not the written ones";
-    }
+    judge_.check_end(/*with_projections=*/options_.plant == Plant::none);
+    if (options_.clouds) { clean_up(); }
   }
 
-  void check_ledger() {
-    std::map<NodeId, Money> ledger;
-    const std::vector<ChargeRow> charges = journal_.charges().value();
-    for (const ChargeRow& charge : charges) { ledger[charge.node].micros += charge.amount.micros; }
-    for (const BillLine& line : world_.bill()) {
-      const Money ours = ledger[line.node];
-      ledger.erase(line.node);
-      if (ours != line.amount) {
-        result_.broken = line.node.value + ": the ledger says " + format_money(ours) + ", the bill " +
-                         format_money(line.amount);
-      }
+  /// What the loop has left besides machines is told, wanted by nobody, and removed as `gc` does.
+  void clean_up() {
+    world_.now = world_.now + minutes{5};  // deletions are done
+    world_.weather = {};
+    const Providers& providers = clouds_.make_crew(options_.plant).providers;
+    const auto found = discover_leftovers(journal_, providers, discover(journal_, providers).value());
+    for (const FoundLeftover& one : found.value()) {
+      ++result_.left_to_gc;
+      if (one.wanted) { result_.broken = "a leftover is wanted when all is over: " + one.leftover.id; }
+      const Status gone = providers.at(one.provider)->attachments()->remove({one.leftover});
+      if (!gone.ok()) { result_.broken = "a leftover cannot be removed: " + gone.error().message; }
     }
-    if (!ledger.empty()) { result_.broken = "the ledger charges a machine that is not on the bill"; }
+    const std::string untold = clouds_.untold();
+    if (!untold.empty()) { result_.broken = untold; }
   }
 
   void finish() {
-    for (const auto& [id, state] : truth_) { result_.attempts += static_cast<int>(state.attempts.size()); }
+    for (const auto& [id, state] : judge_.truth()) {
+      result_.attempts += static_cast<int>(state.attempts.size());
+    }
     result_.trace = world_.trace;
     result_.virtual_seconds = (world_.now - world_.began).count() / 1'000;
   }
 
   SimOptions options_;
   World world_;
+  CloudScene clouds_{world_};
+  Millis machine_life_ = Limits{}.machine_life;
   SimProvider sim_;
   BuggyProvider provider_;
   MemoryJournal journal_;
   SkewedClock clock_{world_};
   std::vector<Supervision> supervisions_;
-  std::vector<std::function<void()>> tasks_;
-  std::vector<std::function<void()>> delayed_;
+  std::vector<SimTask> tasks_;
+  std::vector<SimTask> delayed_;
   std::vector<Instant> launches_;
   std::set<int> launched_;
   std::map<std::string, WorkloadId> by_key_;
-  std::map<WorkloadId, WorkloadState> truth_;
-  std::int64_t followed_ = 0;
-  bool calm_ = false;
+  std::optional<Instant> calm_since_;
+  Sight sight_;
   SimResult result_;
+  Judge judge_{world_, journal_, sight_, result_};
 };
 
 }  // namespace

@@ -6,11 +6,20 @@
 namespace gpubroker::sim {
 
 /// Bugs that a simulation must find; planted from outside, through the ports.
-enum class Plant { none, missing_intent, double_create, lost_terminate, torn_commit, dropped_charge };
+enum class Plant {
+  none,
+  missing_intent,
+  double_create,
+  lost_terminate,
+  torn_commit,
+  dropped_charge,
+  unswept,  // clouds only: what a gang left besides machines is not told
+};
 
 struct SimOptions {
   std::uint64_t seed = 1;
   Plant plant = Plant::none;
+  bool clouds = false;  // the rules of the clouds (cloud_rules.hpp); else those of `local`
 };
 
 struct SimResult {
@@ -20,6 +29,10 @@ struct SimResult {
   int attempts = 0;
   int crashes = 0;
   int succeeded = 0;
+  int billed = 0;      // machines on the bill
+  int by_sight = 0;    // of those: dated by what was seen
+  int surplus = 0;     // machines that a booking made twice
+  int left_to_gc = 0;  // things besides machines that the loop did not remove
   std::int64_t virtual_seconds = 0;
 };
 

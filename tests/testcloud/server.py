@@ -18,7 +18,7 @@ On the plain port: GET /__log: the requests seen, as JSON; POST /__scenario repl
 GET /__machines: every machine there was, with its bill (fleet.py); POST /__preempt {"id", "notice_ms", "sold_out": no more to be had at its place}; POST /__break {"id"}:
 the machine fails; POST /__faults: more faults from now on, counted from now on; GET /__leaks: what costs or clutters besides machines, by cloud. With "machines": {"nodes": true} in the
 scenario machines are real, and their metadata service answers at 169.254.169.254 (nodes.py: in_own_network first)."""
-import argparse, asyncio, fnmatch, importlib, json, logging, os, pathlib, random, re, signal, ssl, subprocess, sys, tempfile, time, urllib.parse
+import argparse, asyncio, fnmatch, importlib, json, logging, os, pathlib, random, re, runpy, signal, ssl, subprocess, sys, tempfile, time, urllib.parse
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -340,6 +340,8 @@ async def main():
     options = parser.parse_args()
     for module in sorted((HERE / "clouds").glob("*.py")):
         importlib.import_module(f"testcloud.clouds.{module.stem}")
+    if os.environ.get("TESTCLOUD_ALSO"):  # an emulator of a test's own
+        runpy.run_path(os.environ["TESTCLOUD_ALSO"])
     folder = options.folder or tempfile.mkdtemp(prefix="testcloud-")
     certificates = Certificates(folder)
     tls, ca = certificates.context_of("localhost"), certificates.ca

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "core/broker/broker.hpp"
 #include "tests/unit/broker/story.hpp"
 
 namespace gpubroker {
@@ -258,6 +259,144 @@ TEST_CASE("a gang is whole or nothing") {
     CHECK(story.state.attempts.front().end == AttemptEnd::preempted);
     CHECK(story.state.attempts.front().actions.at("end").outstanding);
   }
+}
+
+TEST_CASE(
+    "a new machine that no list shows yet is waited for, and one that was given up comes back to be ended") {
+  Story story(1);
+  story.settle();
+  NodeView view;
+  view.id = {"cloud/a"};
+  view.token = story.last().token;
+  view.offer = story.last().offer.key;
+  view.tags.workload = story.state.id;
+  story.answer("create", {.error = {}, .refusal = {}, .nodes = {view}});
+  story.pass(seconds{20});
+  story.see();  // lists are eventually consistent
+  CHECK_FALSE(story.last().is_over());
+  CHECK(story.last().nodes.at(0).view.state == NodeState::starting);
+
+  story.pass(minutes{3});
+  story.see();
+  CHECK(story.state.attempts.front().is_over());
+  CHECK(story.state.attempts.front().nodes.at(0).view.end_reason == "no longer listed");
+  story.answer("settle/0");
+  REQUIRE_FALSE(needs_release(story.state.attempts.front()));
+  view.state = NodeState::running;
+  view.billed_from = story.now;
+  story.machines = {view};
+  story.see();
+  CHECK(needs_release(story.state.attempts.front()));
+  REQUIRE(story.waits_for("end"));
+  CHECK(build_action(story.state, story.state.attempts.front(), "end")->nodes ==
+        std::vector<NodeId>{view.id});
+  story.answer("end");
+  story.machines.front().state = NodeState::ended;
+  story.machines.front().ended_at = story.now;
+  story.see();
+  CHECK(story.waits_for("settle/0"));
+}
+
+TEST_CASE("what was settled for a machine that came back is not settled twice") {
+  Story story = running_story(1);
+  const Instant began = *story.last().nodes.at(0).view.billed_from;
+  const NodeView lost_sight_of = std::exchange(story.machines, {}).front();
+  story.pass(seconds{30});
+  story.see();
+  const Instant gone = story.now;
+  REQUIRE(story.state.attempts.front().is_over());
+  story.answer("settle/0");
+  story.machines = {lost_sight_of};
+  story.pass(seconds{30});
+  story.see();
+  const NodeRecord& node = story.state.attempts.front().nodes.at(0);
+  CHECK(node.view.billed_from == gone);
+  CHECK(began < gone);
+  CHECK_FALSE(node.settled);
+  CHECK(story.waits_for("end"));
+}
+
+TEST_CASE("a booking that arrived twice: the machine too many is ended and paid for, the gang goes on") {
+  Story story = running_story(1);
+  NodeView twin = story.machines.front();
+  twin.id = {"cloud/twin"};
+  twin.address.id = twin.id;
+  twin.billed_from = story.now;
+  story.machines.push_back(twin);
+  story.pass(seconds{1});
+  story.see();
+  REQUIRE(story.last().surplus.size() == 1);
+  CHECK(story.last().surplus.front().view.id == twin.id);
+  CHECK(story.last().nodes.at(0).view.id.value == "cloud/m0");
+  CHECK(story.waits_for("end_surplus"));
+  CHECK_FALSE(story.waits_for("end"));
+  const std::optional<Action> end = build_action(story.state, story.last(), "end_surplus");
+  REQUIRE(end);
+  CHECK(end->nodes == std::vector<NodeId>{twin.id});
+  story.answer("end_surplus");
+  CHECK(story.state.phase == Phase::running);
+
+  story.machines.back().state = NodeState::ended;
+  story.machines.back().ended_at = story.now;
+  story.machines.back().end_reason = "terminated";
+  story.see();
+  REQUIRE(story.waits_for("settle_surplus/0"));
+  const std::optional<Action> settle = build_action(story.state, story.last(), "settle_surplus/0");
+  REQUIRE(settle);
+  CHECK(settle->node.id == twin.id);
+  CHECK_FALSE(settle->sweeps);  // what was made for the gang is still needed
+  const Money before = story.state.settled();
+  story.answer("settle_surplus/0",
+               {.error = {},
+                .refusal = {},
+                .charges = {{.workload = story.state.id, .node = twin.id, .amount = {77}}}});
+  CHECK(story.state.settled().micros == before.micros + 77);
+  CHECK(story.state.phase == Phase::running);
+  CHECK(state_json(story.state, story.now).find("cloud/twin") != std::string::npos);
+  story.exit_all(0);
+  story.give_back();
+  CHECK(story.state.phase == Phase::succeeded);
+  CHECK_FALSE(story.state.is_live());
+}
+
+TEST_CASE("two machines of one place that a lost answer left behind: one is taken, one is ended") {
+  Story story(1);
+  story.settle();
+  story.fail("create", error_of(ErrorKind::network, /*maybe_applied=*/true));
+  NodeView view;
+  view.id = {"cloud/a"};
+  view.token = story.last().token;
+  view.offer = story.last().offer.key;
+  story.machines = {view};  // they boot
+  view.id = {"cloud/b"};
+  story.machines.push_back(view);
+  story.see();
+  CHECK(story.last().nodes.at(0).view.id.value == "cloud/a");
+  REQUIRE(story.last().surplus.size() == 1);
+  // The booking, asked again, may answer with the other one: what was seen first keeps its place.
+  story.pass(seconds{1});
+  view.billed_from = story.now;
+  story.answer("create", {.error = {}, .refusal = {}, .nodes = {view}});
+  CHECK(story.last().nodes.at(0).view.id.value == "cloud/a");
+  CHECK(story.last().surplus.size() == 1);
+  CHECK(story.waits_for("end_surplus"));
+}
+
+TEST_CASE("a machine too many whose end is lost on the way is ended again, also when the attempt is over") {
+  Story story = running_story(1);
+  NodeView twin = story.machines.front();
+  twin.id = {"cloud/twin"};
+  story.machines.push_back(twin);
+  story.see();
+  story.answer("end_surplus");
+  story.pass(seconds{10});
+  story.see();  // it still runs
+  CHECK(story.waits_for("end_surplus"));
+  story.fail("end_surplus", error_of(ErrorKind::auth));
+  story.end_machine(0, "host failure");  // of both machines
+  story.give_back();
+  CHECK(story.waits_for("settle_surplus/0"));
+  CHECK(needs_release(story.state.attempts.front()));
 }
 
 TEST_CASE("a refused booking: elsewhere, later, or the end") {

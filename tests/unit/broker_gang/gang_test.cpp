@@ -51,6 +51,37 @@ struct Gang {
   [[nodiscard]] GangVerdict judge() const { return judge_gang(state, attempt, world, limits, kNow); }
 };
 
+/// A rank has exited, and a list asked for since shows all machines.
+void exit_with(Gang& gang, int rank, int code) {
+  NodeRecord& node = gang.attempt.nodes[rank];
+  node.agent = gang.world.agents[node.view.id].report;
+  node.agent.phase = AgentPhase::exited;
+  node.agent.exit_code = code;
+  node.agent.reason = "run exited with code " + std::to_string(code);
+  node.agent_seq = 10;
+  gang.world.listings["sim"] = {.known = true, .started_seq = 11, .at = kNow};
+}
+
+TEST_CASE("gang: a rank that asks to be run again waits for the word of the rank that was told to go") {
+  Gang gang;
+  exit_with(gang, 0, 75);
+  CHECK(gang.judge().end == AttemptEnd::none);
+  SUBCASE("its notice is known by its own machine alone") {
+    exit_with(gang, 1, 75);
+    gang.attempt.nodes[1].agent.notice_until = kNow + seconds{25};
+    CHECK(gang.judge().drain == AttemptEnd::preempted);
+  }
+  SUBCASE("nobody was told anything") {
+    exit_with(gang, 1, 75);
+    CHECK(gang.judge().end == AttemptEnd::job_failed);
+  }
+  SUBCASE("an error beside it is the job's own") {
+    exit_with(gang, 1, 3);
+    CHECK(gang.judge().end == AttemptEnd::job_failed);
+    CHECK(gang.judge().reason.find("code 3") != std::string::npos);
+  }
+}
+
 TEST_CASE("gang: a hang is judged by the job's own pace") {
   struct Case {
     std::int64_t steps;
