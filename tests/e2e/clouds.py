@@ -17,6 +17,7 @@ root = tempfile.mkdtemp(prefix="gb-clouds-")
 CLOUDS = {
     "aws": ("{cloud: aws, region: us-east-1, accelerators: 'H100:8'}", True),
     "azure": ("{cloud: azure, accelerators: 'H100:8'}", True),
+    "coreweave": ("{cloud: coreweave, accelerators: 'H100:8'}", False),
     "gcp": ("{cloud: gcp, accelerators: 'H100:8'}", True),
     "lambda": ("{cloud: lambda, accelerators: 'H100:8'}", False),
     "nebius": ("{cloud: nebius, accelerators: 'H100:8'}", True),
