@@ -173,7 +173,7 @@ class Call:
             self.namespace, rest = rest[1], rest[2:]
         self.plural, self.name, self.sub = (rest + ["", "", ""])[:3]
         self.kind = KINDS.get(self.plural)
-        if not self.kind or (self.kind.group, self.kind.version) != (self.group, self.version) or self.sub:
+        if not self.kind or (self.kind.group, self.kind.version) != (self.group, self.version) or (self.sub and (self.plural, self.sub) != ("serviceaccounts", "token")):
             raise Refused(404, "NotFound", "the server could not find the requested resource")
 
 
@@ -288,7 +288,7 @@ class Server:
         verb = {"POST": "create", "PATCH": "patch", "DELETE": "delete"}.get(request.method) or ("watch" if watching else "get" if call.name else "list")
         self.authorise(request.bearer(), verb, call.kind, call.name)
         table = "as=Table" in request.headers.get("accept", "")
-        if verb == "create":
+        if verb == "create" and not call.sub:
             return self.create(request, call)
         if verb == "watch":
             return self.watch(call, query, table)
@@ -297,6 +297,10 @@ class Server:
         object = self.store.find(call.plural, call.namespace, call.name)
         if object is None:
             raise Refused(404, "NotFound", f'{call.plural}{"." + call.group if call.group else ""} "{call.name}" not found')
+        if call.sub:
+            token, until = self.new_token(call.namespace, call.name), stamp(self.store.now() + 3_600_000)
+            return Response(201, {"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "metadata": {}, "spec": {"audiences": []},
+                                  "status": {"token": token, "expirationTimestamp": until}})
         if verb == "patch":
             self.patch(request, call, object)
         elif verb == "delete":
