@@ -16,6 +16,7 @@
 #include "core/broker/broker.hpp"
 #include "core/checkpoint/checkpoint.hpp"
 #include "core/store/sqlite_journal.hpp"
+#include "providers/registry.hpp"
 
 namespace gpubroker {
 namespace {
@@ -87,6 +88,9 @@ Result<std::unique_ptr<ObjectStore>> open_store_for(const WorkloadId& id, const 
 
 SupervisorParts make_parts(Context& context, Journal& journal, OfferSource& offers, ThreadPool& pool) {
   SupervisorParts parts{.journal = journal, .clock = context.clock, .offers = offers};
+  for (const ProviderEntry& entry : all_providers()) {
+    if (entry.boot) { parts.limits.boot_at[entry.name] = *entry.boot; }
+  }
   parts.run_later = [&pool](std::function<void()> task) { pool.add(std::move(task)); };
   parts.find_checkpoint = [&context](
                               const WorkloadId& id,

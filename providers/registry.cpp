@@ -102,7 +102,7 @@ std::vector<ProviderEntry> all_providers() {
   return {
       {"aws", make_cloud_provider<aws::make_provider>},
       {"azure", make_cloud_provider<azure::make_provider>},
-      {"coreweave", make_cloud_provider<coreweave::make_provider>},
+      {"coreweave", make_cloud_provider<coreweave::make_provider>, coreweave::kBootLimit},
       {"gcp", make_cloud_provider<gcp::make_provider>},
       {"lambda", make_cloud_provider<lambda::make_provider>},
       {"local", make_local},

@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,8 @@ struct ProviderContext {
 struct ProviderEntry {
   std::string name = {};
   Result<std::unique_ptr<Provider>> (*make)(const ProviderContext& context) = nullptr;
+  /// How long its machines may take from booking to all up; absent: as long as most clouds'.
+  std::optional<Millis> boot = {};
 };
 
 struct CloudEntry {

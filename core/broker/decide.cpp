@@ -268,6 +268,11 @@ class Planner {
 
   // --- a gang that is asked for or boots ---
 
+  [[nodiscard]] Millis boot_limit(const Attempt& attempt) const {
+    const auto own = limits_.boot_at.find(attempt.offer.key.provider);
+    return own == limits_.boot_at.end() ? limits_.boot : own->second;
+  }
+
   /// Whether booking is over without a gang; says so in the records.
   bool has_no_gang(const Attempt& attempt) {
     const Pending create = progress_of(attempt, "create");
@@ -286,8 +291,8 @@ class Planner {
         return true;
       }
     }
-    if (!attempt.ready_at && now_ - attempt.opened_at >= limits_.boot) {
-      const std::string reason = "not all nodes were up after " + format_duration(limits_.boot);
+    if (!attempt.ready_at && now_ - attempt.opened_at >= boot_limit(attempt)) {
+      const std::string reason = "not all nodes were up after " + format_duration(boot_limit(attempt));
       record(AttemptRecord{.what = AttemptRecord::What::over,
                            .attempt = attempt.number,
                            .why = AttemptEnd::lost,

@@ -54,6 +54,7 @@ struct Action {
 /// Waits of the broker; a test or a command may set others.
 struct Limits {
   Millis boot{std::chrono::minutes{15}};            // from booking to all nodes up
+  std::map<std::string, Millis> boot_at = {};       // the same at providers whose machines need longer
   Millis agent_silent{std::chrono::seconds{30}};    // an agent whose heartbeat stands still is lost
   Millis progress_every{std::chrono::seconds{15}};  // how often mere steps are recorded
   // For tasks that set no `stall`: hung after so long without progress, and after so many times the longest

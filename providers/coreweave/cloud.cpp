@@ -1,5 +1,6 @@
 #include "providers/coreweave/cloud.hpp"
 
+#include "core/base/text.hpp"
 #include "providers/coreweave/codec.hpp"
 #include "providers/coreweave/facts.hpp"
 #include "providers/coreweave/key.hpp"
@@ -57,7 +58,9 @@ class CoreWeave final : public Cloud {
       TRY(const HttpResponse answer, get(request, processes_, kClustersPath, found.key));
       TRY(const std::vector<CksCluster> clusters, parse_clusters(answer.body));
       report.identity = std::to_string(clusters.size()) + (clusters.size() == 1 ? " cluster" : " clusters");
-      for (const CksCluster& cluster : clusters) { report.identity += ", " + cluster.zone; }
+      std::vector<std::string> places;
+      for (const CksCluster& cluster : clusters) { places.push_back(cluster.zone); }
+      if (!places.empty()) { report.identity += ": " + join(places, ", "); }
       const Result<HttpResponse> zones = get(request, processes_, kZonesPath, found.key);
       Permission permission{.name = "inference capacity claims", .what_for = "the types of each zone"};
       if (zones.ok()) { permission.state = Permission::State::granted; }

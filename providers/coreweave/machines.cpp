@@ -331,11 +331,7 @@ Result<std::optional<Error>> judge_events(std::string_view body, const std::stri
 }
 
 bool is_accepted(const Pool& pool) {
-  const auto holds = [&](std::string_view type) {
-    return std::any_of(pool.conditions.begin(), pool.conditions.end(),
-                       [&](const Condition& one) { return one.type == type && one.status == "True"; });
-  };
-  return holds("Validated") && holds("Capacity") && holds("Quota");
+  return pool.current + pool.in_progress >= pool.target;
 }
 
 std::vector<NodeView> view_machines(const std::string& zone, const ClusterSight& sight, Instant now) {

@@ -72,7 +72,8 @@ Result<KubePage<Address>> parse_services(std::string_view body);
 std::optional<Error> judge_pool(const Pool& pool, const std::string& zone);
 /// The same by the events about the pool.
 Result<std::optional<Error>> judge_events(std::string_view body, const std::string& zone);
-/// Whether the pool's controller has looked at it and found nothing wrong.
+/// Whether all nodes are there or on their way. Conditions that say nothing against it prove nothing: they
+/// may still be those of the former target.
 bool is_accepted(const Pool& pool);
 
 struct ClusterSight {
