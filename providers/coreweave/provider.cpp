@@ -238,14 +238,13 @@ class CoreWeaveProvider final : public Provider, Provisioner, Attachments {
   Error give_up(const Cluster& cluster, const GangRequest& request, Error error) {
     const std::string pool = gang_name(request.token);
     Result<std::vector<NodeView>> views = views_of(cluster, pool);
-    if (const Status ended = delete_pool(cluster, pool); !ended.ok()) {
+    std::vector<NodeView> billed = views.ok() ? std::move(views).value() : std::vector<NodeView>{};
+    std::erase_if(billed, [](const NodeView& view) { return !view.billed_from; });
+    error.maybe_applied = error.maybe_applied || !billed.empty();
+    if (const Status ended = end_pool(cluster, pool, std::move(billed)); !ended.ok()) {
       error.message += "; and its node pool could not be ended: " + ended.error().message;
       error.maybe_applied = true;
     }
-    if (!views.ok()) { return error; }
-    std::erase_if(views.value(), [](const NodeView& view) { return !view.billed_from; });
-    error.maybe_applied = error.maybe_applied || !views.value().empty();
-    remember(std::move(views).value());
     return error;
   }
 
@@ -319,8 +318,7 @@ class CoreWeaveProvider final : public Provider, Provisioner, Attachments {
     }
     if (given_back.empty()) { return Ok{}; }
     if (living.empty()) {
-      TRY([[maybe_unused]] const Ok done, delete_pool(cluster, name));
-      remember(std::move(views));
+      TRY([[maybe_unused]] const Ok done, end_pool(cluster, name, std::move(views)));
       return Ok{};
     }
     return shrink(cluster, name, std::move(given_back), static_cast<int>(living.size()));
@@ -357,8 +355,17 @@ class CoreWeaveProvider final : public Provider, Provisioner, Attachments {
     return Ok{};
   }
 
-  void remember(std::vector<NodeView> views) {
-    for (NodeView& view : views) { departed_.remember(std::move(view), parts_.clock.monotonic()); }
+  /// Ends a pool whose machines are these, and keeps them in mind. A pool that is gone at once has given its
+  /// nodes back just now; of others the end is dated by the look that misses them.
+  Status end_pool(const Cluster& cluster, const std::string& name, std::vector<NodeView> machines) {
+    TRY([[maybe_unused]] const Ok done, delete_pool(cluster, name));
+    const Result<std::optional<Pool>> left = find_pool(cluster, name);
+    for (NodeView& machine : machines) {
+      const bool ended_now = left.ok() && !left.value() && is_living(machine);
+      if (ended_now) { machine.ended_at = parts_.clock.now(); }
+      departed_.remember(std::move(machine), parts_.clock.monotonic());
+    }
+    return Ok{};
   }
 
   CloudParts parts_;
