@@ -36,18 +36,6 @@ constexpr std::array kReasons = {
     CodeRow{"Unauthorized", ErrorKind::auth, ErrorScope::account},
 };
 
-std::vector<std::string> kubeconfig_paths(Processes& processes) {
-  const std::string listed = processes.env("KUBECONFIG").value_or("");
-  if (listed.empty()) { return {processes.env("HOME").value_or("") + "/.kube/config"}; }
-  std::vector<std::string> paths = split(listed, ':');
-  std::erase(paths, "");
-  return paths;
-}
-
-Error no_account() {
-  return no_credentials("coreweave", std::string(kNeeds) + " or a kubeconfig of a CoreWeave cluster");
-}
-
 }  // namespace
 
 HttpRequest encode_kube(const Cluster& cluster, const std::string& method, const std::string& path,
@@ -92,8 +80,8 @@ std::string zone_of_server(std::string_view server) {
 }
 
 bool Kube::has_account() {
-  if (!find_token(parts_.files, parts_.processes).key.empty()) { return true; }
-  return find_context().has_value();
+  if (!find_api_token(parts_.files, parts_.processes).key.empty()) { return true; }
+  return find_kube_context(parts_.files, parts_.processes).has_value();
 }
 
 Result<std::vector<Cluster>> Kube::clusters() {
@@ -144,9 +132,9 @@ std::string Kube::list_query(const std::string& selector, const std::string& nex
 }
 
 Result<std::vector<Cluster>> Kube::look_up() {
-  const Secret token = find_token(parts_.files, parts_.processes).key;
+  const Secret token = find_api_token(parts_.files, parts_.processes).key;
   TRY(std::optional<Cluster> own, read_kubeconfig());
-  if (token.empty() && !own) { return no_account(); }
+  if (token.empty() && !own) { return no_credentials("coreweave", kNeeds); }
   std::vector<Cluster> all;
   if (own) { all.push_back(*std::move(own)); }
   if (!token.empty()) {
@@ -181,21 +169,8 @@ Result<std::vector<Cluster>> Kube::ask_control_plane(const Secret& token) {
   return out;
 }
 
-/// The kubeconfig's, if its cluster is CoreWeave's: a file of another cluster's is not ours to complain
-/// about.
-std::optional<KubeContext> Kube::find_context() {
-  std::vector<std::string> texts;
-  for (const std::string& path : kubeconfig_paths(parts_.processes)) {
-    Result<std::string> text = parts_.files.read(path);
-    if (text.ok()) { texts.push_back(std::move(text).value()); }
-  }
-  Result<std::optional<KubeContext>> read = parse_kubeconfig(texts);
-  if (!read.ok() || !read.value() || zone_of_server(read.value()->server).empty()) { return std::nullopt; }
-  return std::move(read).value();
-}
-
 Result<std::optional<Cluster>> Kube::read_kubeconfig() {
-  const std::optional<KubeContext> context = find_context();
+  const std::optional<KubeContext> context = find_kube_context(parts_.files, parts_.processes);
   if (!context) { return std::optional<Cluster>{}; }
   Cluster cluster{
       .zone = zone_of_server(context->server), .server = context->server, .ca_pem = context->ca_pem};

@@ -92,7 +92,6 @@ class Kube {
 
   Result<std::vector<Cluster>> look_up();
   Result<std::vector<Cluster>> ask_control_plane(const Secret& token);
-  std::optional<KubeContext> find_context();
   Result<std::optional<Cluster>> read_kubeconfig();
   Result<Secret> find_kube_token(const KubeContext& context);
 

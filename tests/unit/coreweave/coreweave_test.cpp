@@ -125,6 +125,15 @@ TEST_CASE("coreweave: the token is found, sent, and never shown") {
     REQUIRE(cloud->feeds()[0]->fetch(visit.request()).ok());
     CHECK(testing::sent(visit.http.requests[0], "Authorization") == "Bearer CW-SECRET-b");
   }
+  SUBCASE("in a kubeconfig") {
+    home.write(".kube/config", fixture("coreweave/kubeconfig.yaml"));
+    visit.http.answer(kClusters, fixture("coreweave/clusters.json"));
+    REQUIRE(cloud->feeds()[0]->fetch(visit.request()).ok());
+    CHECK(testing::sent(visit.http.requests[0], "Authorization") == "Bearer CW-SECRET-k");
+    const AccessReport report = cloud->check(visit.request());
+    CHECK(report.state == AccessReport::State::valid);
+    CHECK(report.found_in == "~/.kube/config [train]");
+  }
   SUBCASE("good") {
     variables["COREWEAVE_API_TOKEN"] = "CW-SECRET-a";
     visit.http.answer(kClusters, fixture("coreweave/clusters.json"));
