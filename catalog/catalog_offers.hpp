@@ -7,9 +7,9 @@
 
 namespace gpubroker {
 
-/// Offers of the catalog that a plan may use: a price is known, nobody doubts it, and it was told lately. Of
-/// several of one key and GPU (asks of a market, zones of a region apart) the cheapest. The catalog and the
-/// clock must outlive it.
+/// Offers of the catalog that a plan may use: a price is known, nobody doubts it, and it was told lately (or
+/// the cloud tells the offer, and its price can only be a table's). Of several of one key and GPU (asks of a
+/// market, zones of a region apart) the cheapest. The catalog and the clock must outlive it.
 class CatalogOffers final : public OfferSource {
  public:
   CatalogOffers(CatalogDb& db, Clock& clock, Millis max_age, OfferQuery query = {})

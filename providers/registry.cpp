@@ -10,6 +10,7 @@
 #include "providers/azure/provider.hpp"
 #include "providers/brev/cloud.hpp"
 #include "providers/coreweave/cloud.hpp"
+#include "providers/coreweave/provider.hpp"
 #include "providers/crusoe/cloud.hpp"
 #include "providers/digitalocean/cloud.hpp"
 #include "providers/fluidstack/cloud.hpp"
@@ -101,6 +102,7 @@ std::vector<ProviderEntry> all_providers() {
   return {
       {"aws", make_cloud_provider<aws::make_provider>},
       {"azure", make_cloud_provider<azure::make_provider>},
+      {"coreweave", make_cloud_provider<coreweave::make_provider>},
       {"gcp", make_cloud_provider<gcp::make_provider>},
       {"lambda", make_cloud_provider<lambda::make_provider>},
       {"local", make_local},

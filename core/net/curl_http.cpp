@@ -240,6 +240,12 @@ class CurlHttp final : public Http {
     set(easy, CURLOPT_HEADERFUNCTION, take_header);
     set(easy, CURLOPT_HEADERDATA, transfer.get());
     if (!options_.ca_file.empty()) { set(easy, CURLOPT_CAINFO, options_.ca_file.c_str()); }
+    if (!request.ca_pem.empty()) {  // kept by the caller until the transfer ends, as the body is
+      curl_blob blob{.data = const_cast<char*>(request.ca_pem.data()),
+                     .len = request.ca_pem.size(),
+                     .flags = CURL_BLOB_NOCOPY};
+      set(easy, CURLOPT_CAINFO_BLOB, &blob);
+    }
     if (connect_to_ != nullptr) { set(easy, CURLOPT_CONNECT_TO, connect_to_); }
     set_method(*transfer);
     if (!may_repeat(request)) { send_once(easy, request); }

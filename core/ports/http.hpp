@@ -24,6 +24,7 @@ struct HttpRequest {
   /// HttpResponse::body. A slow sink makes the server wait; an error of it ends the exchange and is the
   /// result. The body of another status is in HttpResponse::body.
   std::function<Status(std::string_view)> sink = {};
+  std::string ca_pem = {};  // whom this server's certificate must be signed by; empty: as for all others
 };
 
 struct HttpResponse {

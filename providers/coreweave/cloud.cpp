@@ -1,26 +1,19 @@
 #include "providers/coreweave/cloud.hpp"
 
-#include "core/wire/api_key.hpp"
+#include "core/base/text.hpp"
 #include "providers/coreweave/codec.hpp"
 #include "providers/coreweave/facts.hpp"
+#include "providers/coreweave/key.hpp"
 
 namespace gpubroker::coreweave {
 namespace {
 
-constexpr const char* kNeeds = "an API token in $COREWEAVE_API_TOKEN";
 constexpr const char* kNext =
     "make a token at console.coreweave.com/tokens and put it into $COREWEAVE_API_TOKEN";
 
-FoundKey find_token(Files& files, Processes& processes) {
-  return find_key(files, processes, {.variables = {"COREWEAVE_API_TOKEN", "CW_TOKEN"}});
-}
-
 Result<HttpResponse> get(const FeedRequest& request, Processes& processes, std::string_view path,
                          const Secret& token) {
-  std::string url = processes.env("COREWEAVE_API_ENDPOINT").value_or("");
-  while (!url.empty() && url.back() == '/') { url.pop_back(); }
-  if (url.empty()) { url = kEndpoint; }
-  url += path;
+  const std::string url = control_plane(processes) + std::string(path);
   TRY(HttpResponse answer, request.http.send(bearer_get(url, token)));
   if (answer.status >= 400) { return parse_error(answer, path, request.clock.now()); }
   return answer;
@@ -63,8 +56,11 @@ class CoreWeave final : public Cloud {
     // CoreWeave does not say who a token belongs to: its clusters are all that can be told.
     return report_access(found, kNext, [&](AccessReport& report) -> Status {
       TRY(const HttpResponse answer, get(request, processes_, kClustersPath, found.key));
-      TRY(const std::size_t clusters, parse_clusters(answer.body));
-      report.identity = std::to_string(clusters) + (clusters == 1 ? " cluster" : " clusters");
+      TRY(const std::vector<CksCluster> clusters, parse_clusters(answer.body));
+      report.identity = std::to_string(clusters.size()) + (clusters.size() == 1 ? " cluster" : " clusters");
+      std::vector<std::string> places;
+      for (const CksCluster& cluster : clusters) { places.push_back(cluster.zone); }
+      if (!places.empty()) { report.identity += ": " + join(places, ", "); }
       const Result<HttpResponse> zones = get(request, processes_, kZonesPath, found.key);
       Permission permission{.name = "inference capacity claims", .what_for = "the types of each zone"};
       if (zones.ok()) { permission.state = Permission::State::granted; }

@@ -52,11 +52,24 @@ Result<Harvest> parse_zones(std::string_view body) {
   });
 }
 
-Result<std::size_t> parse_clusters(std::string_view body) {
-  return read_answer(body, kSource, [](const AnswerValue& root) -> Result<std::size_t> {
-    // Proto's JSON leaves an empty list out.
+std::string control_plane(Processes& processes) {
+  std::string url = processes.env("COREWEAVE_API_ENDPOINT").value_or("");
+  while (!url.empty() && url.back() == '/') { url.pop_back(); }
+  return url.empty() ? std::string(kEndpoint) : url;
+}
+
+Result<std::vector<CksCluster>> parse_clusters(std::string_view body) {
+  return read_answer(body, kSource, [](const AnswerValue& root) -> Result<std::vector<CksCluster>> {
+    std::vector<CksCluster> clusters;
     const auto items = root.find("items");
-    return items ? items->list().size() : std::size_t{0};
+    if (!items) { return clusters; }  // proto's JSON leaves an empty list out
+    for (const AnswerValue& row : items->list()) {
+      clusters.push_back({.name = row.at("name").text(),
+                          .zone = row.at("zone").text(),
+                          .endpoint = row.text_or("apiServerEndpoint"),
+                          .status = row.text_or("status")});
+    }
+    return clusters;
   });
 }
 

@@ -22,6 +22,7 @@ struct CloudCase {
   std::string path = {};
   std::string body = {};    // where path and host do not tell it (GraphQL, query APIs)
   bool tells_times = true;  // when billing began and ended; else the ledger is right to one billing unit
+  bool tells_end = true;    // where it tells times: also when billing ended
   bool ends_itself = true;  // keeps the death date at the cloud
   bool keeps_ended = true;  // ended machines stay listed for a while
   // Of a cloud that is not in the registry: how it is made, and the variables of an account there.

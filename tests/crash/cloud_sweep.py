@@ -18,7 +18,7 @@ from testcloud.clouds import vast  # noqa: E402
 NODES = 4
 LIMIT_S = 90  # of one life; a loaded machine is slow
 SIDES = ("arrived", "handled", "answered")
-BOOKING = re.compile(r"/launch|Action=(RunInstances|CreateFleet)|bulkInsert|InstanceService/Create|/asks/|virtualMachines/.*hardwareProfile|mutation|/pods")
+BOOKING = re.compile(r"/launch|Action=(RunInstances|CreateFleet)|bulkInsert|InstanceService/Create|/asks/|virtualMachines/.*hardwareProfile|mutation|/pods|targetNodes")
 JOURNAL = ("journal-write", "journal-sync", "journal-unlink")
 
 
@@ -42,6 +42,7 @@ ASKS = [*vast.OFFERS, *(vast.offer(14413000 + i, 32000 + i, 95, 8, "H100 SXM", 8
 CLOUDS = {
     "aws": Cloud([f"region: us-east-1, {SPOT}", f"region: us-west-2, {SPOT}"], {"regions": ["us-east-1", "us-west-2"]}),
     "azure": Cloud([SPOT, ANY]),
+    "coreweave": Cloud([SPOT, ANY], untold="all", slack_s=10),
     "gcp": Cloud([SPOT, ANY], shared=("firewall",)),
     "lambda": Cloud([ANY], untold="all"),
     "nebius": Cloud([SPOT, ANY], untold="preempted", slack_s=10),

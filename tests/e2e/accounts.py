@@ -4,7 +4,7 @@ import json, os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from testcloud.clouds import aws_world, azure_world, coreweave, crusoe, digitalocean, fluidstack, hyperstack, lambda_cloud, nebius, oci, runpod, sfcompute, shadeform, together, vast, verda, vultr  # noqa: E402
 
-SECRETS = [lambda_cloud.KEY, azure_world.SECRET, aws_world.KEYS["AKIATEST"], runpod.KEY, verda.SECRET, hyperstack.KEY, nebius.TOKEN]
+SECRETS = [lambda_cloud.KEY, azure_world.SECRET, aws_world.KEYS["AKIATEST"], runpod.KEY, verda.SECRET, hyperstack.KEY, nebius.TOKEN, coreweave.TOKEN]
 
 
 def give_accounts(home, source):

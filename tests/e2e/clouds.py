@@ -17,6 +17,7 @@ root = tempfile.mkdtemp(prefix="gb-clouds-")
 CLOUDS = {
     "aws": ("{cloud: aws, region: us-east-1, accelerators: 'H100:8'}", True),
     "azure": ("{cloud: azure, accelerators: 'H100:8'}", True),
+    "coreweave": ("{cloud: coreweave, accelerators: 'H100:8'}", False),
     "gcp": ("{cloud: gcp, accelerators: 'H100:8'}", True),
     "lambda": ("{cloud: lambda, accelerators: 'H100:8'}", False),
     "nebius": ("{cloud: nebius, accelerators: 'H100:8'}", True),
@@ -216,6 +217,14 @@ def death_date():
         laptop.wait_for(name, "running")
         laptop.end_supervisor()
         until("the machine to end itself", lambda: not living(clouds), 20)
+    # By an account of the pods' that may end their own node pool and nothing else: all that belonged to it goes as well.
+    with testclouds.Clouds({"machines": {"nodes": True}}) as clouds:
+        laptop = Laptop(clouds, "death-pods", only=["coreweave"])
+        name = laptop.launch(laptop.task("forgotten", f"num_nodes: 2\nttl: 15s\nresources: {CLOUDS['coreweave'][0]}\nrun: {TICK}\n"))
+        laptop.wait_for(name, "running")
+        laptop.end_supervisor()
+        nothing_left(clouds)
+        assert {m["end_reason"] for m in clouds.call("/__machines")} == {"user"}
 
 
 def claimed():

@@ -1,5 +1,5 @@
 """What the emulators are made of: requests, responses, and the list of who answers for which host."""
-import json, urllib.parse
+import asyncio, json, urllib.parse
 
 METADATA = {}  # cloud: function (Request of a node, Machine -> Response): its metadata service
 LEAKS = {}  # cloud: function (World -> [text]): what is left besides machines: keys, disks, addresses, groups
@@ -60,7 +60,7 @@ class Request:
 
 
 class Response:
-    """`body`: text, bytes, something for JSON, or a function that yields bytes (streamed). `trailers`: HTTP/2 only. `lost`: the
+    """`body`: text, bytes, something for JSON, or a function that yields bytes (streamed), also asynchronously. `trailers`: HTTP/2 only. `lost`: the
     connection ends without a word."""
 
     def __init__(self, status=200, body=b"", headers=None, trailers=None, lost=False):
@@ -75,3 +75,14 @@ class Response:
         self.cut = None  # end the connection after so many bytes of the body
         self.close = False
         self.sent = lambda: None  # called when all of it has been written
+
+
+async def pieces_of(body):
+    """What a streamed body yields, whichever way."""
+    if hasattr(body, "__aiter__"):
+        async for piece in body:
+            yield piece
+        return
+    for piece in body:
+        await asyncio.sleep(0)  # a client that has what it wanted and went ends this here
+        yield piece

@@ -91,10 +91,11 @@ class Fleet:
         return next(rule["count"] for rule in self.setting("quota") if fnmatch.fnmatch(place, rule["match"]))
 
     def create(self, cloud, id, region, zone, type, market, price, unit_ms=1000, minimum_ms=0, tick_ms=1, tags={}, keys=(), user_data="",
-               user="ubuntu", ssh_port=22, on_power_off="stop", env=None, die_at_ms=None, bill_from_creation=False):
+               user="ubuntu", ssh_port=22, on_power_off="stop", env=None, die_at_ms=None, bill_from_creation=False, pod=None):
         """A machine from now on. `price`: micro-dollars per hour; `keys`: public keys that may log in as `user`; `user_data`: what
         cloud-init gets; `on_power_off`: "end" (terminated), "stop" (not billed) or "stay" (stopped and billed); `die_at_ms`: the
-        cloud's own death date; `bill_from_creation`: billed while it boots too, if it comes up or is ended by a call."""
+        cloud's own death date; `bill_from_creation`: billed while it boots too, if it comes up or is ended by a call; `pod`: a container in place
+        of a machine (nodes.Pod)."""
         if self.first_ms is None:
             self.first_ms = self.now()
         machine = Machine(self, cloud, id, region, zone, type, market, price, unit_ms, minimum_ms, tick_ms, tags, on_power_off, bill_from_creation)
@@ -105,10 +106,10 @@ class Fleet:
         fault = next((f for f in self.boot_faults if f["left"] > 0 and fnmatch.fnmatch(machine.place, f["match"])), None)
         if fault:
             fault["left"] -= 1
-        machine.tasks.append(asyncio.ensure_future(self._live(machine, fault["what"] if fault else "", keys, user_data, user, env or {}, die_at_ms)))
+        machine.tasks.append(asyncio.ensure_future(self._live(machine, fault["what"] if fault else "", keys, user_data, user, env or {}, die_at_ms, pod)))
         return machine
 
-    async def _live(self, machine, fault, keys, user_data, user, env, die_at_ms):
+    async def _live(self, machine, fault, keys, user_data, user, env, die_at_ms, pod):
         await asyncio.sleep(self.setting("boot_ms", 0) / 1000)
         if fault == "never":
             return
@@ -117,7 +118,7 @@ class Fleet:
             return
         if self.nodes:
             machine.node = self.nodes.make(machine.address, machine.extra["ssh_port"], keys, user_data, user, env, wrong_host_key=fault == "wrong-host-key",
-                                           minute_s=self.setting("minute_s", 60))
+                                           minute_s=self.setting("minute_s", 60), pod=pod)
             machine.host_key = machine.node.host_key
             await machine.node.start()
             machine.tasks.append(asyncio.ensure_future(self._watch(machine)))

@@ -7,7 +7,7 @@ import h2.errors
 import h2.events
 import h2.exceptions
 
-from testcloud.api import Request, Response
+from testcloud.api import Request, Response, pieces_of
 
 
 class Http2:
@@ -15,7 +15,7 @@ class Http2:
         self.connection = connection
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
         self.h2.initiate_connection()
-        self.requests = {}
+        self.requests, self.gone = {}, set()
         self.window = asyncio.Event()
         self.flush()
 
@@ -39,6 +39,8 @@ class Http2:
                 headers, body = self.requests.pop(event.stream_id)
                 self.connection.spawn(self.answer(event.stream_id, headers, bytes(body)))
             elif isinstance(event, (h2.events.WindowUpdated, h2.events.StreamReset)):
+                if isinstance(event, h2.events.StreamReset):
+                    self.gone.add(event.stream_id)
                 self.window.set()
             elif isinstance(event, h2.events.ConnectionTerminated):
                 self.connection.transport.close()
@@ -65,10 +67,10 @@ class Http2:
             # gRPC's failures are headers alone, and only that: an empty DATA frame after them is another answer.
             alone = response.body == b"" and not response.trailers and response.cut is None
             self.h2.send_headers(stream, fields, end_stream=alone)
-            pieces = response.body() if callable(response.body) else [response.body]
             left = response.cut
-            for piece in pieces:
-                await asyncio.sleep(0)  # a client that has what it wanted and went ends this here
+            async for piece in pieces_of(response.body() if callable(response.body) else [response.body]):
+                if stream in self.gone:
+                    return
                 if left is not None:
                     piece, left = piece[:left], max(0, left - len(piece))
                 await self.send(stream, piece)

@@ -20,7 +20,7 @@ mount -t tmpfs tmpfs tmp; mount -t tmpfs tmpfs run; mkdir -p run/sshd
 hostname "$2"; pivot_root . mnt && umount -l /mnt; cd /
 mkfifo -m 600 /run/power
 ip link set lo up
-/usr/sbin/sshd -D -e -f /etc/ssh/sshd_node 2>/var/log/sshd.log &
+[ ! -e /etc/ssh/sshd_node ] || /usr/sbin/sshd -D -e -f /etc/ssh/sshd_node 2>/var/log/sshd.log &
 sh /etc/node-boot </dev/null >/var/log/node-boot.log 2>&1 &
 set +e
 trap : TERM
@@ -78,10 +78,20 @@ class Nodes:
         subprocess.run(["umount", "-l", self.folder], stderr=subprocess.DEVNULL)
 
 
+class Pod:
+    """What a container is started with: {path: (text, mode)} of its volumes, its environment and command, names it can resolve. Its sshd is its own."""
+
+    def __init__(self, files, env, command, hosts):
+        self.files, self.env, self.command, self.hosts = files, env, command, hosts
+
+
 class Node:
-    def __init__(self, folder, address, port, keys, user_data, user, env, wrong_host_key=False, minute_s=60):
+    def __init__(self, folder, address, port, keys, user_data, user, env, wrong_host_key=False, minute_s=60, pod=None):
         self.folder, self.address, self.port, self.process = folder, address, port, None
         self.name = "ip-" + address.replace(".", "-")
+        if pod:
+            self._make_container(pod)
+            return
         config = read_cloud_config(user_data)
         up = folder / "up"
         for path in ("up", "work", "root", "up/etc/ssh", "up/usr/sbin", "up/root"):
@@ -123,6 +133,23 @@ class Node:
         quote = lambda word: "'" + str(word).replace("'", "'\\''") + "'"
         self._write("etc/node-boot", "export PATH=/usr/sbin:/usr/bin:/sbin:/bin\n" + "".join(
             (" ".join(map(quote, c)) if isinstance(c, list) else f"sh -c {quote(c)}") + "\n" for c in commands), 0o700)
+
+    def _make_container(self, pod):
+        for path in ("up", "work", "root"):
+            (self.folder / path).mkdir(parents=True, exist_ok=True)
+        self.host_key = ""
+        for path, (text, mode) in pod.files.items():
+            self._write(path.lstrip("/"), text, mode)
+        for name in (".bashrc", ".profile", ".bash_profile"):
+            self._write(f"root/{name}", "", 0o644)  # not the host's
+        self._write("root/.ssh/authorized_keys", "", 0o600)
+        for path in ("up/root", "up/root/.ssh"):
+            os.chmod(self.folder / path, 0o700)
+        hosts = "".join(f"{address} {name}\n" for name, address in pod.hosts.items())
+        self._write("etc/hosts", f"127.0.0.1 localhost\n{self.address} {self.name}\n{hosts}", 0o644)
+        quote = lambda word: "'" + str(word).replace("'", "'\\''") + "'"
+        env = "".join(f"export {name}={quote(value)}\n" for name, value in pod.env.items())
+        self._write("etc/node-boot", f"export PATH=/usr/sbin:/usr/bin:/sbin:/bin\n{env}exec {' '.join(map(quote, pod.command))}\n", 0o700)
 
     def _write(self, path, text, mode):
         path = self.folder / "up" / path

@@ -23,7 +23,7 @@ import argparse, asyncio, fnmatch, importlib, json, logging, os, pathlib, random
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from testcloud.api import HANDLERS, LEAKS, METADATA, Request, Response  # noqa: E402
+from testcloud.api import HANDLERS, LEAKS, METADATA, Request, Response, pieces_of  # noqa: E402
 from testcloud.fleet import Fleet  # noqa: E402
 from testcloud.nodes import BRIDGE, INSIDE, METADATA as METADATA_ADDRESS  # noqa: E402
 
@@ -233,11 +233,11 @@ class Connection(asyncio.Protocol):
                 self.transport.close()
                 return
             if callable(body):
-                for piece in body():
-                    await asyncio.sleep(0)  # a client that has what it wanted and went ends this here
+                async for piece in pieces_of(body()):
                     while self.transport.get_write_buffer_size() > 1 << 20:
                         await asyncio.sleep(0.002)
-                    self.transport.write(b"%x\r\n" % len(piece) + piece + b"\r\n")
+                    if piece:
+                        self.transport.write(b"%x\r\n" % len(piece) + piece + b"\r\n")
                 self.transport.write(b"0\r\n\r\n")
             elif request.method != "HEAD":
                 self.transport.write(body)
@@ -353,6 +353,7 @@ async def main():
         await loop.create_server(lambda: Connection(world, live), METADATA_ADDRESS, 80, backlog=512)
         # What nodes may ask besides: an object store, say.
         await loop.create_server(lambda: Connection(world, live), BRIDGE, plain.sockets[0].getsockname()[1], backlog=512)
+        await loop.create_server(lambda: Connection(world, live), BRIDGE, 443, ssl=tls, backlog=512)
     plain_port, tls_port = plain.sockets[0].getsockname()[1], secure.sockets[0].getsockname()[1]
     print(json.dumps({"tls": tls_port, "plain": plain_port, "ca": str(ca), "folder": str(folder),
                       "connect_to": f":443:127.0.0.1:{tls_port},:80:127.0.0.1:{plain_port}"}), flush=True)

@@ -1,8 +1,36 @@
-// Every parser of CoreWeave's codec on any bytes. Seeds: tests/fixtures/coreweave.
+// Every parser of CoreWeave's codecs on any bytes. Seeds: tests/fixtures/coreweave.
+#include "core/ports/machine_tags.hpp"
 #include "providers/coreweave/codec.hpp"
+#include "providers/coreweave/kubeconfig.hpp"
+#include "providers/coreweave/machines.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace gpubroker;  // NOLINT(google-build-using-namespace): a program of few functions.
+
+namespace {
+
+/// All lists from one text: what fits one of them is seen with what fits none.
+void fuzz_machines(std::string_view input) {
+  coreweave::ClusterSight sight;
+  if (auto page = coreweave::parse_pools(input); page.ok()) { sight.pools = page.value().items; }
+  if (auto page = coreweave::parse_nodes(input); page.ok()) { sight.nodes = page.value().items; }
+  if (auto page = coreweave::parse_pods(input); page.ok()) { sight.pods = page.value().items; }
+  if (auto page = coreweave::parse_services(input); page.ok()) { sight.addresses = page.value().items; }
+  for (const NodeView& view : coreweave::view_machines("Z", sight, Instant{0})) {
+    fuzz::must(!view.token.value.empty(), "a machine has a token");
+    const auto place = coreweave::parse_machine_id(view.id);
+    fuzz::must(place && place->pool == gang_name(view.token) && place->rank == view.index,
+               "a machine's id is read back");
+    fuzz::must(view.state != NodeState::ended || !view.end_reason.empty(), "an end has a reason");
+  }
+  for (const coreweave::Pool& pool : sight.pools) { static_cast<void>(coreweave::judge_pool(pool, "Z")); }
+  static_cast<void>(coreweave::parse_pool(input));
+  static_cast<void>(coreweave::judge_events(input, "Z"));
+  static_cast<void>(coreweave::parse_machine_id({std::string(input)}));
+  static_cast<void>(coreweave::parse_ranks(input));
+}
+
+}  // namespace
 
 GPUBROKER_FUZZ_TARGET(input) {
   if (const Result<Harvest> harvest = coreweave::parse_zones(input); harvest.ok()) {
@@ -14,4 +42,9 @@ GPUBROKER_FUZZ_TARGET(input) {
   }
   static_cast<void>(coreweave::parse_clusters(input));
   static_cast<void>(coreweave::parse_error({.status = 400, .body = std::string(input)}, "/x", Instant{0}));
+  static_cast<void>(coreweave::parse_status({.status = 400, .body = std::string(input)}, "x", Instant{0}));
+  static_cast<void>(coreweave::parse_kubeconfig({std::string(input)}));
+  static_cast<void>(coreweave::parse_program_answer(input));
+  static_cast<void>(coreweave::zone_of_server(input));
+  fuzz_machines(input);
 }

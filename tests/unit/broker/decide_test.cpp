@@ -241,6 +241,23 @@ TEST_CASE("a gang is whole or nothing") {
     CHECK(story.state.refusals.size() == 1);  // that offer is left alone for a while
     CHECK(story.last().offer.key.region == "west");
   }
+  SUBCASE("a provider whose machines boot for long is given its own time") {
+    Story story;
+    story.settle();
+    story.limits.slow_boot[story.last().offer.key.provider] = story.limits.boot * 3;
+    NodeView booting;
+    booting.id = {"cloud/m9"};
+    booting.token = story.last().token;
+    booting.offer = story.last().offer.key;
+    story.machines.push_back(booting);
+    OutcomeRecord partial;
+    partial.nodes = {booting};
+    story.answer("create", partial);
+    story.pass(story.limits.boot);
+    CHECK(story.state.phase == Phase::provisioning);
+    story.pass(story.limits.boot * 2);
+    CHECK(story.state.attempts.front().end == AttemptEnd::lost);
+  }
   SUBCASE("a node ends while it boots: the other is released") {
     Story story;
     story.settle();

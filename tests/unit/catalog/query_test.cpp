@@ -277,6 +277,25 @@ TEST_CASE("a plan gets believed prices, told lately, the cheapest ask of each ke
   CHECK(CatalogOffers(world.db(), clock, 2 * kHour).offers().value().size() == 11);  // all but the quote
 }
 
+TEST_CASE("a table's price does not spoil where the cloud itself tells the offer") {
+  World world;
+  const auto row = [](const std::string& where, const std::string& source) {
+    Listing one = listing("coreweave/" + where + "/8x H100/on_demand", "H100 SXM", 8, "49.24");
+    one.basis = PriceBasis::table;
+    one.offer.learnt_at = kNow - kHour * 1'000;
+    one.offer.source = source;
+    return one;
+  };
+  world.take("coreweave/zones", {row("US-EAST-04A", "coreweave/zones")});
+  world.take("coreweave/price-table", {row("north-america", "coreweave/price-table")});
+  testing::ManualClock clock;
+  clock.time = kNow + kMinute;
+  const std::vector<Offer> offers = CatalogOffers(world.db(), clock, kHour).offers().value();
+  REQUIRE(offers.size() == 1);
+  CHECK(offers[0].key.region == "US-EAST-04A");
+  CHECK(offers[0].learnt_at == kNow - kHour * 1'000);  // and its age is told
+}
+
 TEST_CASE("what our launches met lowers the chance, and fades") {
   World world;
   fill(world);

@@ -88,7 +88,7 @@ TEST_CASE("coreweave: mutants are refused or told, never thrown over") {
                            [](const std::string& text) { static_cast<void>(parse_zones(text)); });
   testing::for_each_mutant(testing::MutableJson::parse(fixture("coreweave/clusters.json")),
                            [](const std::string& text) { static_cast<void>(parse_clusters(text)); });
-  CHECK(parse_clusters("{}").value() == 0);  // an empty list is left out
+  CHECK(parse_clusters("{}").value().empty());  // an empty list is left out
 }
 
 TEST_CASE("coreweave: Connect's codes decide the kind") {
@@ -125,12 +125,21 @@ TEST_CASE("coreweave: the token is found, sent, and never shown") {
     REQUIRE(cloud->feeds()[0]->fetch(visit.request()).ok());
     CHECK(testing::sent(visit.http.requests[0], "Authorization") == "Bearer CW-SECRET-b");
   }
+  SUBCASE("in a kubeconfig") {
+    home.write(".kube/config", fixture("coreweave/kubeconfig.yaml"));
+    visit.http.answer(kClusters, fixture("coreweave/clusters.json"));
+    REQUIRE(cloud->feeds()[0]->fetch(visit.request()).ok());
+    CHECK(testing::sent(visit.http.requests[0], "Authorization") == "Bearer CW-SECRET-k");
+    const AccessReport report = cloud->check(visit.request());
+    CHECK(report.state == AccessReport::State::valid);
+    CHECK(report.found_in == "~/.kube/config [train]");
+  }
   SUBCASE("good") {
     variables["COREWEAVE_API_TOKEN"] = "CW-SECRET-a";
     visit.http.answer(kClusters, fixture("coreweave/clusters.json"));
     const AccessReport report = cloud->check(visit.request());
     CHECK(report.state == AccessReport::State::valid);
-    CHECK(report.identity == "1 cluster");
+    CHECK(report.identity == "1 cluster: US-EAST-04A");
     CHECK(report.permissions.at(0).state == Permission::State::granted);
   }
   SUBCASE("refused") {
