@@ -4,8 +4,6 @@
 #include <filesystem>
 
 #include "core/base/text.hpp"
-#include "core/net/curl_http.hpp"
-#include "core/net/retry_http.hpp"
 #include "core/store/sqlite_journal.hpp"
 #include "core/wire/digest.hpp"
 #include "providers/registry.hpp"
@@ -72,12 +70,12 @@ Result<Journal*> Context::journal_or_empty() {
 Result<std::map<std::string, Provider*>> Context::providers() {
   if (providers_.empty()) {
     TRY(const std::string binary, processes.self_path());
-    TRY(Http* const network, patient_http());
+    TRY(Http* const http, network.patient_http());
     const CloudParts cloud{.clock = clock,
                            .random = random,
                            .files = files,
                            .processes = processes,
-                           .http = *network,
+                           .http = *http,
                            .fan_out = fan_out,
                            .keys = keys(),
                            .channel = ssh()};
@@ -125,34 +123,6 @@ const std::vector<std::unique_ptr<Cloud>>& Context::clouds() {
     for (const CloudEntry& entry : all_clouds()) { clouds_.push_back(entry.make(files, processes)); }
   }
   return clouds_;
-}
-
-Result<Http*> Context::http() {
-  const std::lock_guard<std::mutex> hold(network_lock_);
-  if (!http_) {
-    CurlOptions options{.user_agent = std::string("gpubroker/") + GPUBROKER_VERSION,
-                        .ca_file = processes.env("SSL_CERT_FILE").value_or("")};
-    for (const std::string& rule : split(processes.env("GPUBROKER_CONNECT_TO").value_or(""), ',')) {
-      if (!rule.empty()) { options.connect_to.push_back(rule); }
-    }
-    TRY(http_, make_curl_http(std::move(options)));
-  }
-  return http_.get();
-}
-
-Result<Http*> Context::patient_http() {
-  TRY(Http* const network, http());
-  const std::lock_guard<std::mutex> hold(network_lock_);
-  if (!patient_http_) {
-    patient_http_ =
-        std::make_unique<RetryHttp>(*network, clock, random, RetryOptions{.total = std::chrono::seconds{30}});
-  }
-  return patient_http_.get();
-}
-
-Result<StoreNetwork> Context::store_network() {
-  TRY(Http* const network, patient_http());
-  return StoreNetwork{.http = *network, .clock = clock, .random = random};
 }
 
 Result<CatalogDb*> Context::catalog() {
