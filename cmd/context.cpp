@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "cmd/agent_program.hpp"
 #include "core/base/text.hpp"
 #include "core/store/sqlite_journal.hpp"
 #include "core/wire/digest.hpp"
@@ -110,10 +111,8 @@ SshChannel& Context::ssh() {
       folder = processes.env("XDG_RUNTIME_DIR").value_or("/tmp") + "/gpubroker-" +
                to_hex(sha256(home)).substr(0, 12);
     }
-    ssh_ = std::make_unique<SshChannel>(
-        processes, files,
-        SshOptions{.folder = folder,
-                   .binary = processes.self_path().ok() ? processes.self_path().value() : ""});
+    ssh_ = std::make_unique<SshChannel>(processes, files,
+                                        SshOptions{.folder = folder, .program_gz = agent_program_gz()});
   }
   return *ssh_;
 }
