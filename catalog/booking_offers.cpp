@@ -18,10 +18,6 @@ Result<std::int64_t> data_version(CatalogDb& db) {
   return query->integer(0);
 }
 
-std::string cloud_of(const std::string& feed) {
-  return feed.substr(0, feed.find('/'));
-}
-
 }  // namespace
 
 Result<std::vector<Offer>> BookingOffers::offers() {

@@ -36,6 +36,11 @@ class CatalogDb {
   Statements statements_;  // after the connection: they end before it
 };
 
+/// "aws" of "aws/price-list".
+inline std::string cloud_of(const std::string& feed) {
+  return feed.substr(0, feed.find('/'));
+}
+
 /// A feed as the catalog remembers it.
 struct SourceRow {
   std::string name = {};  // "aws/price-list"

@@ -62,7 +62,6 @@ class Intake {
   Result<Incoming> take(const Listing& listing);
   Result<std::int64_t> name(std::string_view text) { return names_.id(text); }
   Places& places() { return places_; }
-  [[nodiscard]] const Places& places() const { return places_; }
   /// The number of a model's name in the catalog.
   Result<std::int64_t> model_id(const GpuModel* model);
 

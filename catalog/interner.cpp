@@ -32,12 +32,20 @@ Result<std::int64_t> Interner::id(std::string_view text) {
 
 Result<Places> Places::load(CatalogDb& db) {
   Places places(db);
-  TRY(const StatementLoan query, db.take("SELECT id, provider, region, zone FROM place"));
+  TRY(const StatementLoan query, db.take("SELECT coalesce(max(id), 0) + 1 FROM place"));
+  TRY([[maybe_unused]] const bool row, query->step());
+  places.next_ = query->integer(0);
+  return places;
+}
+
+Status Places::read_cloud(const std::string& provider) {
+  if (!clouds_.insert(provider).second) { return Ok{}; }
+  TRY(const StatementLoan query, db_->take("SELECT id, region, zone FROM place WHERE provider = ?"));
+  query->bind(std::string_view(provider));
   while (true) {
     TRY(const bool more, query->step());
-    if (!more) { return places; }
-    places.keep(query->integer(0), query->view(1), query->view(2), query->view(3));
-    places.next_ = std::max(places.next_, query->integer(0) + 1);
+    if (!more) { return Ok{}; }
+    keep(query->integer(0), provider, query->view(1), query->view(2));
   }
 }
 
@@ -71,6 +79,7 @@ Result<Place> Places::find(const std::string& provider, const std::string& regio
 
 Result<Place> Places::find_or_make(const std::string& provider, const std::string& region,
                                    const std::string& zone) {
+  TRY([[maybe_unused]] const Ok read, read_cloud(provider));
   std::string key = provider;
   key += kBetween;
   key += region;
@@ -84,14 +93,30 @@ Result<Place> Places::find_or_make(const std::string& provider, const std::strin
   return keep(next_++, provider, region, zone);
 }
 
-std::string_view Places::region_name(std::int64_t place) const {
-  const auto at = known_.find(place);
-  return at == known_.end() ? std::string_view{} : std::string_view(at->second.name);
+Result<const Places::Known*> Places::known(std::int64_t place) {
+  auto at = known_.find(place);
+  if (at == known_.end()) {
+    std::string provider;
+    {
+      TRY(const StatementLoan query, db_->take("SELECT provider FROM place WHERE id = ?"));
+      TRY(const bool found, query->bind(place).step());
+      if (!found) { return static_cast<const Known*>(nullptr); }
+      provider = query->text(0);
+    }
+    TRY([[maybe_unused]] const Ok read, read_cloud(provider));
+    at = known_.find(place);
+  }
+  return at == known_.end() ? nullptr : static_cast<const Known*>(&at->second);
 }
 
-std::int64_t Places::region_of(std::int64_t place) const {
-  const auto at = known_.find(place);
-  return at == known_.end() ? 0 : at->second.region;
+Result<std::string_view> Places::region_name(std::int64_t place) {
+  TRY(const Known* found, known(place));
+  return found == nullptr ? std::string_view{} : std::string_view(found->name);
+}
+
+Result<std::int64_t> Places::region_of(std::int64_t place) {
+  TRY(const Known* found, known(place));
+  return found == nullptr ? 0 : found->region;
 }
 
 }  // namespace gpubroker

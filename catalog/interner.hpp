@@ -1,6 +1,7 @@
 #pragma once
 // Texts that come again and again, kept once: their numbers, made on demand within the caller's transaction.
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -37,27 +38,31 @@ struct Place {
   std::int64_t region = 0;  // the same number for all zones of a region, within one run
 };
 
+/// The places of the clouds that are asked for, each cloud's read when it is first met.
 class Places {
  public:
   static Result<Places> load(CatalogDb& db);
   Result<Place> find(const std::string& provider, const std::string& region, const std::string& zone);
-  /// Of a place that is known.
-  [[nodiscard]] std::string_view region_name(std::int64_t place) const;
-  [[nodiscard]] std::int64_t region_of(std::int64_t place) const;
+  /// Of a place that is in the catalog: the text is alive as long as this. Unknown: "" and 0.
+  Result<std::string_view> region_name(std::int64_t place);
+  Result<std::int64_t> region_of(std::int64_t place);
 
  private:
-  explicit Places(CatalogDb& db) : db_(&db) {}
-  Result<Place> find_or_make(const std::string& provider, const std::string& region, const std::string& zone);
-  Place keep(std::int64_t id, std::string_view provider, std::string_view region, std::string_view zone);
-
   struct Known {
     std::int64_t region = 0;
     std::string name = {};  // of the region
   };
+  explicit Places(CatalogDb& db) : db_(&db) {}
+  Status read_cloud(const std::string& provider);
+  Result<const Known*> known(std::int64_t place);
+  Result<Place> find_or_make(const std::string& provider, const std::string& region, const std::string& zone);
+  Place keep(std::int64_t id, std::string_view provider, std::string_view region, std::string_view zone);
+
   CatalogDb* db_;
   TextMap<Place> places_ = {};
   TextMap<std::int64_t> regions_ = {};
   std::unordered_map<std::int64_t, Known> known_ = {};
+  std::set<std::string> clouds_ = {};  // that were read
   std::int64_t next_ = 1;
   // Of the region that was asked for last: rows of one region come together.
   std::string provider_ = {};

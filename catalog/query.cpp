@@ -13,12 +13,21 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kSorts = {"price", "price_per_gpu", "price_per_tflop"};
 
-Result<std::vector<OfferRow>> read_rows(Reader& reader, const std::vector<Candidate>& candidates,
-                                        Instant now) {
+Status visit_rows(Reader& reader, const std::vector<Candidate>& candidates, Instant now,
+                  const std::function<void(const OfferRow&)>& visit) {
   std::vector<std::int64_t> ids;
   ids.reserve(candidates.size());
   for (const Candidate& candidate : candidates) { ids.push_back(candidate.id); }
-  return reader.read_offers(ids, now);
+  return reader.visit_offers(ids, now, visit);
+}
+
+Result<std::vector<OfferRow>> read_rows(Reader& reader, const std::vector<Candidate>& candidates,
+                                        Instant now) {
+  std::vector<OfferRow> rows;
+  rows.reserve(candidates.size());
+  TRY([[maybe_unused]] const Ok visited,
+      visit_rows(reader, candidates, now, [&rows](const OfferRow& row) { rows.push_back(row); }));
+  return rows;
 }
 
 /// Several statements of one answer see one state of the file.
@@ -213,6 +222,15 @@ Result<std::vector<OfferRow>> find_offers(CatalogDb& db, const OfferQuery& query
   return read_rows(reader, candidates, now);
 }
 
+Result<std::size_t> visit_offers(CatalogDb& db, const OfferQuery& query, Instant now,
+                                 const std::function<void(const OfferRow&)>& visit) {
+  TRY(const Snapshot snapshot, Snapshot::begin(db));
+  Reader reader(db);
+  TRY(const std::vector<Candidate> candidates, scan_offers(db, reader, query, now));
+  TRY([[maybe_unused]] const Ok visited, visit_rows(reader, candidates, now, visit));
+  return candidates.size();
+}
+
 Result<NearMiss> explain_nothing(CatalogDb& db, const OfferQuery& query, Instant now) {
   constexpr std::size_t kLooked = 200;  // rows whose values are named
   constexpr std::size_t kShown = 3;     // alternatives per constraint
@@ -292,11 +310,14 @@ Result<std::vector<ModelSummary>> summarize_models(CatalogDb& db) {
   Reader reader(db);
   std::map<std::int64_t, Summary> by_model;
   TRY(const StatementLoan all,
-      db.take("SELECT model_id, gpu_count, price_micros, market, place_id FROM offer INDEXED BY "
+      db.take("SELECT model_id, gpu_count, price_micros, market, place_id, id FROM offer INDEXED BY "
               "offer_by_gpu WHERE model_id > 0"));
+  TableRows tables(db, reader);
   while (true) {
     TRY(const bool more, all->step());
     if (!more) { break; }
+    TRY(const bool superseded, tables.is_superseded(all->integer(5), all->integer(4), all->integer(3)));
+    if (superseded) { continue; }
     Summary& summary = by_model[all->integer(0)];
     ++summary.row.offers;
     summary.places.insert(all->integer(4));

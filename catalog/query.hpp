@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -36,6 +37,12 @@ struct OfferQuery {
   std::size_t limit = 0;  // 0: all
 };
 
+struct ZoneSignal {
+  std::string zone = {};
+  Availability availability = {};
+  bool operator==(const ZoneSignal&) const = default;
+};
+
 /// An offer as the catalog knows it.
 struct OfferRow {
   Listing listing = {};             // offer.gpu as resolved, offer.learnt_at when it was last told
@@ -44,6 +51,8 @@ struct OfferRow {
   Instant price_since = {};         // the price of this key is so old
   /// What is said of this place and type apart from the price list, by signals.
   std::vector<Availability> signals = {};
+  /// Of an offer for all of a region: what is said of its zones, by zone. Of kind unknown: it is sold there.
+  std::vector<ZoneSignal> zones = {};
   std::optional<int> reclaimed_percent_most = {};
   int chance_percent = 100;  // by what our own launches met there lately; 100: nothing known against it
 };
@@ -55,6 +64,9 @@ std::optional<Rate> price_per_petaflop(const OfferRow& row);
 
 /// Best first; ties by name. Never quarantined rows.
 Result<std::vector<OfferRow>> find_offers(CatalogDb& db, const OfferQuery& query, Instant now);
+/// The same, one by one, each valid during its call: all offers need 250 MB of rows. How many there were.
+Result<std::size_t> visit_offers(CatalogDb& db, const OfferQuery& query, Instant now,
+                                 const std::function<void(const OfferRow&)>& visit);
 
 /// One constraint of a query that found nothing.
 struct Constraint {

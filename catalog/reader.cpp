@@ -14,6 +14,12 @@ constexpr const char* kOfferRow =
     "availability_value, availability_basis_id, variant, parts, window_from_ms, window_until_ms, "
     "learnt_at_ms, id FROM "
     "offer ";
+std::string offer_rows(const char* which) {
+  std::string sql = kOfferRow;
+  sql += which;
+  return sql;
+}
+
 constexpr std::size_t kFew = 2'000;     // rows that are always looked up one by one
 constexpr std::int64_t kSeekCosts = 4;  // as much as reading so many rows in a row
 
@@ -23,6 +29,12 @@ Error missing_row(const CatalogDb& db, const std::string& what) {
           .hint = "remove the file; `gpubroker refresh` makes it anew",
           .source = db.path(),
           .code = "corrupt"};
+}
+
+/// A signal may be there for the sake of its interruptions alone. "Sold in this zone" (GCP) is something, and
+/// no promise.
+bool says_something(const Availability& availability) {
+  return availability.kind != AvailabilityKind::unknown || !availability.basis.empty();
 }
 
 template <class Value>
@@ -96,7 +108,6 @@ Result<const MachineRow*> Reader::machine(std::int64_t id) {
   TRY(const bool found, query->bind(id).step());
   if (!found) { return missing_row(*db_, "a machine"); }
   MachineRow row{.instance_type_id = query->integer(0),
-                 .gpu_count = static_cast<int>(query->integer(3)),
                  .vcpus = static_cast<int>(query->integer(4)),
                  .memory_mib = query->integer(5),
                  .disk_gib = query->integer(6),
@@ -107,6 +118,7 @@ Result<const MachineRow*> Reader::machine(std::int64_t id) {
   TRY(const std::string* type, name(query->integer(0)));
   TRY(const std::string* gpu_text, name(query->integer(1)));
   TRY(row.model, model(query->integer(2)));
+  if (row.model != nullptr) { row.gpu = accelerator_of(*row.model, static_cast<int>(query->integer(3))); }
   TRY(const std::string* arch, name(query->integer(7)));
   TRY(const std::string* seller, name(query->integer(8)));
   row.instance_type = *type;
@@ -190,8 +202,40 @@ Status Reader::add_signals(OfferRow& row, std::int64_t place_id, std::int64_t ty
   }
   if (!*has_signals_) { return Ok{}; }
   TRY([[maybe_unused]] const Ok own, add_signals_of(row, place_id, type));
+  if (row.listing.offer.key.zone.empty()) { return add_zones(row, place_id, type); }
   TRY(const std::int64_t whole, whole_region(place_id));
   return whole == 0 || whole == place_id ? Status(Ok{}) : add_signals_of(row, whole, type);
+}
+
+Result<const std::vector<std::int64_t>*> Reader::zones_of(std::int64_t region) {
+  const auto known = zones_.find(region);
+  if (known != zones_.end()) { return static_cast<const std::vector<std::int64_t>*>(&known->second); }
+  TRY(const PlaceNames* names, place(region));
+  TRY(const StatementLoan query, db_->take("SELECT id FROM place WHERE provider = ? AND region = ? AND zone "
+                                           "> '' AND id IN (SELECT place_id FROM signal) ORDER BY zone"));
+  query->bind(std::string_view(names->provider)).bind(std::string_view(names->region));
+  std::vector<std::int64_t> zones;
+  while (true) {
+    TRY(const bool more, query->step());
+    if (!more) { break; }
+    zones.push_back(query->integer(0));
+  }
+  return static_cast<const std::vector<std::int64_t>*>(
+      &zones_.emplace(region, std::move(zones)).first->second);
+}
+
+Status Reader::add_zones(OfferRow& row, std::int64_t place_id, std::int64_t type) {
+  TRY(const std::vector<std::int64_t>* zones, zones_of(place_id));
+  const auto market = static_cast<std::int64_t>(row.listing.offer.key.market);
+  for (const std::int64_t zone : *zones) {
+    TRY(const PlaceNames* names, place(zone));
+    TRY(const Signals* found, signals(zone, type));
+    for (const SignalRow& signal : *found) {
+      if (signal.market >= 0 && signal.market != market) { continue; }
+      if (says_something(signal.availability)) { row.zones.push_back({names->zone, signal.availability}); }
+    }
+  }
+  return Ok{};
 }
 
 Status Reader::add_signals_of(OfferRow& row, std::int64_t place_id, std::int64_t type) {
@@ -199,7 +243,7 @@ Status Reader::add_signals_of(OfferRow& row, std::int64_t place_id, std::int64_t
   const auto market = static_cast<std::int64_t>(row.listing.offer.key.market);
   for (const SignalRow& signal : *found) {
     if (signal.market >= 0 && signal.market != market) { continue; }
-    if (signal.availability.kind != AvailabilityKind::unknown) { row.signals.push_back(signal.availability); }
+    if (says_something(signal.availability)) { row.signals.push_back(signal.availability); }
     if (signal.reclaimed && !row.reclaimed_percent_most) { row.reclaimed_percent_most = signal.reclaimed; }
   }
   return Ok{};
@@ -207,88 +251,129 @@ Status Reader::add_signals_of(OfferRow& row, std::int64_t place_id, std::int64_t
 
 Status Reader::read_offer(std::int64_t id, Instant now, OfferRow& to) {
   if (!offer_) {
-    TRY(StatementLoan loan, db_->take(std::string(kOfferRow) + "WHERE id = ?"));
+    TRY(StatementLoan loan, db_->take(offer_rows("WHERE id = ?")));
     offer_ = std::move(loan);
   }
   offer_->rewind();
   TRY(const bool found, offer_->bind(id).step());
   if (!found) { return missing_row(*db_, "an offer"); }
-  return read_row(*offer_, now, to);
+  return fill(stored(*offer_), now, to);
 }
 
-Result<std::vector<OfferRow>> Reader::read_offers(const std::vector<std::int64_t>& ids, Instant now) {
-  std::vector<OfferRow> rows(ids.size());
+Status Reader::visit_offers(const std::vector<std::int64_t>& ids, Instant now,
+                            const std::function<void(const OfferRow&)>& visit) {
   TRY(const StatementLoan count, db_->take("SELECT coalesce(sum(offers), 0) FROM source"));
   TRY([[maybe_unused]] const bool counted, count->step());
+  OfferRow row;  // one for all: what its texts once needed is not asked for again
   if (ids.size() < kFew || static_cast<std::int64_t>(ids.size()) * kSeekCosts < count->integer(0)) {
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      TRY([[maybe_unused]] const Ok read, read_offer(ids[i], now, rows[i]));
+    for (const std::int64_t id : ids) {
+      TRY([[maybe_unused]] const Ok read, read_offer(id, now, row));
+      visit(row);
     }
-    return rows;
+    return Ok{};
   }
   // Most of the table: read it through.
   TRY([[maybe_unused]] const Ok loaded, preload_signals());
+  std::deque<std::string> texts;
+  TRY(const std::vector<StoredOffer> offers, read_through(ids, texts));
+  for (const StoredOffer& offer : offers) {
+    TRY([[maybe_unused]] const Ok filled, fill(offer, now, row));
+    visit(row);
+  }
+  return Ok{};
+}
+
+Result<std::vector<Reader::StoredOffer>> Reader::read_through(const std::vector<std::int64_t>& ids,
+                                                              std::deque<std::string>& texts) {
   std::vector<std::pair<std::int64_t, std::size_t>> wanted;
   wanted.reserve(ids.size());
   for (std::size_t i = 0; i < ids.size(); ++i) { wanted.emplace_back(ids[i], i); }
   std::sort(wanted.begin(), wanted.end());
-  TRY(const StatementLoan all, db_->take(std::string(kOfferRow) + "ORDER BY id"));
+  std::vector<StoredOffer> offers(ids.size());
+  const auto kept = [&texts](std::string_view text) -> std::string_view {
+    return text.empty() ? std::string_view{} : texts.emplace_back(text);
+  };
+  TRY(const StatementLoan all, db_->take(offer_rows("ORDER BY id")));
   auto next = wanted.begin();
   while (next != wanted.end()) {
     TRY(const bool more, all->step());
     if (!more) { return missing_row(*db_, "an offer"); }
     if (all->integer(15) != next->first) { continue; }
-    TRY([[maybe_unused]] const Ok read, read_row(*all, now, rows[next->second]));
+    StoredOffer& offer = offers[next->second];
+    offer = stored(*all);
+    offer.variant = kept(offer.variant);
+    offer.parts = kept(offer.parts);
     ++next;
   }
-  return rows;
+  return offers;
 }
 
-Status Reader::read_row(const Statement& statement, Instant now, OfferRow& to) {
-  const Statement* const query = &statement;
-  const std::int64_t id = query->integer(15);
-  TRY(const MachineRow* machine, this->machine(query->integer(0)));
-  TRY(const PlaceNames* place, this->place(query->integer(1)));
-  TRY(const std::string* told_by, name(query->integer(6)));
-  TRY(const std::string* availability_basis, name(query->integer(9)));
-  TRY(const std::string* feed, source(source_of(id)));
-  TRY(const Instant fetched, this->fetched(source_of(id), query->integer(1)));
-  OfferRow& row = to;
-  row.model = machine->model;
-  row.feed = *feed;
-  row.price_since = {query->integer(4)};
-  Listing& listing = row.listing;
+Reader::StoredOffer Reader::stored(const Statement& row) {
+  StoredOffer offer{.id = row.integer(15),
+                    .machine = row.integer(0),
+                    .place = row.integer(1),
+                    .price = row.integer(3),
+                    .since = row.integer(4),
+                    .told_by = row.integer(6),
+                    .availability_basis = row.integer(9),
+                    .variant = row.view(10),
+                    .parts = row.view(11),
+                    .availability_value = static_cast<int>(row.integer(8)),
+                    .availability_kind = static_cast<AvailabilityKind>(row.integer(7)),
+                    .market = static_cast<Market>(row.integer(2)),
+                    .basis = static_cast<PriceBasis>(row.integer(5))};
+  if (!row.is_null(12)) { offer.window = Window{{row.integer(12)}, {row.integer(13)}}; }
+  if (!row.is_null(14)) { offer.learnt_at = Instant{row.integer(14)}; }
+  return offer;
+}
+
+Status Reader::fill(const StoredOffer& from, Instant now, OfferRow& to) {
+  TRY(const MachineRow* machine, this->machine(from.machine));
+  TRY(const PlaceNames* place, this->place(from.place));
+  TRY(const std::string* told_by, name(from.told_by));
+  TRY(const std::string* availability_basis, name(from.availability_basis));
+  TRY(const std::string* feed, source(source_of(from.id)));
+  TRY(const Instant fetched, this->fetched(source_of(from.id), from.place));
+  to.model = machine->model;
+  to.feed = *feed;
+  to.price_since = {from.since};
+  to.signals.clear();
+  to.zones.clear();
+  to.reclaimed_percent_most.reset();
+  Listing& listing = to.listing;
   Offer& offer = listing.offer;
-  offer.key = {.provider = place->provider,
-               .region = place->region,
-               .zone = place->zone,
-               .instance_type = machine->instance_type,
-               .market = static_cast<Market>(query->integer(2))};
-  if (machine->model != nullptr) { offer.gpu = accelerator_of(*machine->model, machine->gpu_count); }
+  offer.key.provider = place->provider;
+  offer.key.region = place->region;
+  offer.key.zone = place->zone;
+  offer.key.instance_type = machine->instance_type;
+  offer.key.market = from.market;
+  offer.gpu = machine->gpu;
   offer.vcpus = machine->vcpus;
   offer.memory_mib = machine->memory_mib;
-  offer.price = {query->integer(3)};
+  offer.price = {from.price};
   offer.billing = machine->billing;
-  offer.learnt_at = query->is_null(14) ? fetched : Instant{query->integer(14)};
+  offer.learnt_at = from.learnt_at.value_or(fetched);
   offer.source = *told_by;
   listing.gpu_text = machine->gpu_text;
   listing.seller = machine->seller;
-  listing.variant = query->text(10);
+  listing.variant = from.variant;
   listing.arch = machine->arch;
   listing.disk_gib = machine->disk_gib;
   listing.fabric = machine->fabric;
   listing.fabric_gbps = machine->fabric_gbps;
   listing.nvlink_domain = machine->nvlink_domain;
-  listing.basis = static_cast<PriceBasis>(query->integer(5));
-  if (const std::string_view parts = query->view(11); !parts.empty()) { listing.parts = decode_parts(parts); }
-  listing.availability = {.kind = static_cast<AvailabilityKind>(query->integer(7)),
-                          .value = static_cast<int>(query->integer(8)),
-                          .basis = *availability_basis};
-  if (listing.availability.kind == AvailabilityKind::count) { offer.available = listing.availability.value; }
-  if (!query->is_null(12)) { listing.window = Window{{query->integer(12)}, {query->integer(13)}}; }
-  TRY([[maybe_unused]] const Ok signals, add_signals(row, query->integer(1), machine->instance_type_id));
+  listing.basis = from.basis;
+  listing.parts.clear();
+  if (!from.parts.empty()) { listing.parts = decode_parts(from.parts); }
+  listing.availability.kind = from.availability_kind;
+  listing.availability.value = from.availability_value;
+  listing.availability.basis = *availability_basis;
+  offer.available.reset();
+  if (from.availability_kind == AvailabilityKind::count) { offer.available = from.availability_value; }
+  listing.window = from.window;
+  TRY([[maybe_unused]] const Ok signals, add_signals(to, from.place, machine->instance_type_id));
   if (!chances_) { TRY(chances_, Chances::load(*db_, now)); }
-  row.chance_percent = chances_->percent(offer.key);
+  to.chance_percent = chances_->percent(offer.key);
   return Ok{};
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 // Reads rows of the catalog as values: what a row refers to is read once and kept.
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -23,9 +25,9 @@ struct MachineRow {
   std::int64_t instance_type_id = 0;
   std::string gpu_text = {};
   const GpuModel* model = nullptr;
+  Accelerator gpu = {};  // empty without a model
   std::string arch = {};
   std::string seller = {};
-  int gpu_count = 0;
   int vcpus = 0;
   std::int64_t memory_mib = 0;
   std::int64_t disk_gib = 0;
@@ -47,13 +49,36 @@ class Reader {
   /// When the region was told last by that source.
   Result<Instant> fetched(std::int64_t source, std::int64_t place);
 
-  /// All that is known of the row of table offer with this id, into a row that is empty.
+  /// All that is known of the row of table offer with this id, in place of what `to` held.
   Status read_offer(std::int64_t id, Instant now, OfferRow& to);
-  /// The same of several, in their order.
-  Result<std::vector<OfferRow>> read_offers(const std::vector<std::int64_t>& ids, Instant now);
+  /// Calls with each of these, in their order; the row is valid during the call.
+  Status visit_offers(const std::vector<std::int64_t>& ids, Instant now,
+                      const std::function<void(const OfferRow&)>& visit);
 
  private:
-  Status read_row(const Statement& statement, Instant now, OfferRow& to);
+  /// A row of table offer as it lies there.
+  struct StoredOffer {
+    std::int64_t id = 0;
+    std::int64_t machine = 0;
+    std::int64_t place = 0;
+    std::int64_t price = 0;
+    std::int64_t since = 0;
+    std::int64_t told_by = 0;
+    std::int64_t availability_basis = 0;
+    std::string_view variant = {};
+    std::string_view parts = {};
+    std::optional<Window> window = {};
+    std::optional<Instant> learnt_at = {};
+    int availability_value = 0;
+    AvailabilityKind availability_kind = AvailabilityKind::unknown;
+    Market market = Market::on_demand;
+    PriceBasis basis = PriceBasis::list;
+  };
+  static StoredOffer stored(const Statement& row);
+  Status fill(const StoredOffer& from, Instant now, OfferRow& to);
+  /// Reads the whole table for those of `ids`, in their order; longer texts are kept in `texts`.
+  Result<std::vector<StoredOffer>> read_through(const std::vector<std::int64_t>& ids,
+                                                std::deque<std::string>& texts);
   /// Signals are read at once instead of one by one: worth it for many rows.
   Status preload_signals();
   struct SignalRow {
@@ -64,6 +89,9 @@ class Reader {
   using Signals = std::vector<SignalRow>;
   Result<SignalRow> read_signal(const Statement& row, int first);
   Status add_signals(OfferRow& row, std::int64_t place_id, std::int64_t type);
+  Status add_zones(OfferRow& row, std::int64_t place_id, std::int64_t type);
+  /// The zones of a region of which anything is said.
+  Result<const std::vector<std::int64_t>*> zones_of(std::int64_t region);
   Status add_signals_of(OfferRow& row, std::int64_t place_id, std::int64_t type);
   Result<const Signals*> signals(std::int64_t place, std::int64_t type);
   Result<std::int64_t> whole_region(std::int64_t id);
@@ -74,6 +102,7 @@ class Reader {
   std::vector<std::unique_ptr<PlaceNames>> places_ = {};
   std::vector<std::unique_ptr<std::string>> names_ = {};
   std::unordered_map<std::int64_t, std::int64_t> whole_ = {};
+  std::unordered_map<std::int64_t, std::vector<std::int64_t>> zones_ = {};
   std::unordered_map<std::int64_t, MachineRow> machines_ = {};
   std::unordered_map<std::int64_t, const GpuModel*> models_ = {};
   std::unordered_map<std::int64_t, std::string> sources_ = {};

@@ -1,5 +1,7 @@
 #include "catalog/refresh.hpp"
 
+#include <algorithm>
+#include <map>
 #include <mutex>
 
 namespace gpubroker {
@@ -36,7 +38,7 @@ class Round {
     outcomes_[i].requests = visit->requests();
     outcomes_[i].bytes = visit->bytes();
     if (harvest.ok()) {
-      take_in(i, harvest.value());
+      take_in(i, std::move(harvest).value());
     } else {
       fail(i, harvest.error(), /*of_catalog=*/false);
     }
@@ -46,12 +48,20 @@ class Round {
 
   Result<std::vector<FeedOutcome>> finish() {
     if (catalog_error_) { return *catalog_error_; }
+    TRY([[maybe_unused]] const Ok judged, judge_spot_again());
     TRY([[maybe_unused]] const Ok tidied, tidy(world_.db, world_.clock.now() - options_.keep_history));
     return std::move(outcomes_);
   }
 
  private:
-  void take_in(std::size_t i, const Harvest& harvest) {
+  /// Spot prices that were taken in, and how many harvests came before.
+  struct Spot {
+    std::size_t feed = 0;
+    std::size_t turn = 0;
+    Harvest harvest = {};
+  };
+
+  void take_in(std::size_t i, Harvest harvest) {
     FeedOutcome& outcome = outcomes_[i];
     Result<IngestReport> report =
         ingest(world_.db, outcome.feed, harvest, world_.clock.now(), options_.ingest);
@@ -66,6 +76,40 @@ class Round {
                     : harvest.all_unchanged ? FeedState::unchanged
                                             : FeedState::refreshed;
     if (!harvest.failed.empty()) { outcome.error = harvest.failed.front().second; }
+    ++turn_;
+    if (tells(harvest, Market::on_demand)) { listed_at_[cloud_of(outcome.feed)] = turn_; }
+    if (tells(harvest, Market::spot)) { spots_.push_back({i, turn_, std::move(harvest)}); }
+  }
+
+  static bool tells(const Harvest& harvest, Market market) {
+    return std::any_of(harvest.listings.begin(), harvest.listings.end(),
+                       [market](const Listing& listing) { return listing.offer.key.market == market; });
+  }
+
+  /// Spot that came before the cloud's price list had nothing to be held against when it was taken in.
+  Status judge_spot_again() {
+    for (const Spot& spot : spots_) {
+      FeedOutcome& outcome = outcomes_[spot.feed];
+      const auto listed = listed_at_.find(cloud_of(outcome.feed));
+      if (listed == listed_at_.end() || listed->second <= spot.turn) { continue; }
+      IngestReport& first = outcome.report;
+      IngestOptions options = options_.ingest;
+      // All that it told was new: then whatever the gate now keeps back is no loss.
+      options.accept_loss = options.accept_loss || first.same + first.changed + first.gone == 0;
+      Result<IngestReport> again = ingest(world_.db, outcome.feed, spot.harvest, world_.clock.now(), options);
+      if (!again.ok()) {
+        if (again.error().code != "lost_rows") { return again.error(); }
+        outcome.state = FeedState::failed;
+        outcome.error = again.error();
+        continue;
+      }
+      // What is gone again was among the new ones.
+      first.fresh = std::max<std::int64_t>(first.fresh - again.value().gone, 0);
+      first.quarantined = again.value().quarantined;
+      first.quarantined_by_rule = std::move(again.value().quarantined_by_rule);
+      first.remarks = std::move(again.value().remarks);
+    }
+    return Ok{};
   }
 
   void fail(std::size_t i, const Error& error, bool of_catalog) {
@@ -87,6 +131,9 @@ class Round {
   std::mutex mutex_ = {};  // the catalog and what follows
   std::vector<FeedOutcome> outcomes_;
   std::optional<Error> catalog_error_ = {};
+  std::size_t turn_ = 0;                               // harvests taken in
+  std::map<std::string, std::size_t> listed_at_ = {};  // by cloud: the turn of its last on-demand prices
+  std::vector<Spot> spots_ = {};
   Millis began_;
 };
 

@@ -43,7 +43,10 @@ bool is_wanted_row(const OfferQuery& query, const OfferRow& row) {
   if (query.learnt_since && listing.offer.learnt_at < *query.learnt_since) { return false; }
   if (!query.only_available || says_available(listing.availability, query.nodes)) { return true; }
   return std::any_of(row.signals.begin(), row.signals.end(),
-                     [&query](const Availability& signal) { return says_available(signal, query.nodes); });
+                     [&query](const Availability& signal) { return says_available(signal, query.nodes); }) ||
+         std::any_of(row.zones.begin(), row.zones.end(), [&query](const ZoneSignal& signal) {
+           return says_available(signal.availability, query.nodes);
+         });
 }
 
 std::int64_t rank_of(OfferSort sort, const Stream& stream, std::int64_t price) {
@@ -63,7 +66,12 @@ std::int64_t rank_of(OfferSort sort, const Stream& stream, std::int64_t price) {
 class Scan {
  public:
   Scan(CatalogDb& db, Reader& reader, const OfferQuery& query, Instant now)
-      : db_(db), reader_(reader), query_(query), now_(now), needs_row_(needs_row(query)) {}
+      : db_(db),
+        reader_(reader),
+        query_(query),
+        now_(now),
+        needs_row_(needs_row(query)),
+        tables_(db, reader) {}
 
   Result<std::vector<Candidate>> run() {
     TRY(const std::vector<Stream> streams, find_streams());
@@ -162,7 +170,10 @@ class Scan {
       TRY(const PlaceNames* names, reader_.place(candidate.place));
       place = places_.emplace(candidate.place, is_wanted_place(query_, *names)).first;
     }
-    if (!place->second || !needs_row_) { return place->second; }
+    if (!place->second) { return false; }
+    TRY(const bool superseded, tables_.is_superseded(candidate.id, candidate.place, candidate.market));
+    if (superseded) { return false; }
+    if (!needs_row_) { return true; }
     OfferRow row;
     TRY([[maybe_unused]] const Ok read, reader_.read_offer(candidate.id, now_, row));
     return is_wanted_row(query_, row);
@@ -197,6 +208,7 @@ class Scan {
   const OfferQuery& query_;
   Instant now_;
   bool needs_row_;
+  TableRows tables_;
   std::unordered_map<std::int64_t, bool> places_ = {};
   std::vector<Candidate> found_ = {};
 };

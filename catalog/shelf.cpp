@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "catalog/rows.hpp"
 #include "catalog/schema.hpp"
 #include "core/base/text.hpp"
 
@@ -11,12 +12,12 @@ namespace {
 
 constexpr std::int64_t kLast = kRowsPerSource - 1;
 
-constexpr const char* kIntoOffer =
-    " INTO offer (id, series_id, machine_id, place_id, market, model_id, gpu_count, price_micros, since_ms, "
+constexpr std::string_view kOfferColumns =
+    "id, series_id, machine_id, place_id, market, model_id, gpu_count, price_micros, since_ms, "
     "basis, "
     "told_by_id, availability_kind, availability_value, availability_basis_id, variant, parts, "
     "window_from_ms, "
-    "window_until_ms, learnt_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    "window_until_ms, learnt_at_ms";
 
 void bind_or_null(Statement& statement, std::int64_t value) {
   if (value == 0) {
@@ -60,17 +61,6 @@ std::vector<PricePart> decode_parts(std::string_view text) {
   return parts;
 }
 
-void Shelf::State::add(std::int64_t new_price, std::int64_t new_kind, std::int64_t new_value) {
-  // A quote (0) counts only where nothing has a price.
-  const bool is_better = !price || (new_price > 0 && (*price == 0 || new_price < *price));
-  if (is_better) { price = new_price; }
-  const auto unknown = static_cast<std::int64_t>(AvailabilityKind::unknown);
-  if (new_kind == unknown) { return; }
-  const bool counts = new_kind == kind && kind == static_cast<std::int64_t>(AvailabilityKind::count);
-  value = counts ? value + new_value : kind == unknown ? new_value : std::max(value, new_value);
-  kind = new_kind;
-}
-
 Shelf::Shelf(CatalogDb& db, std::int64_t source)
     : db_(&db),
       first_(first_row_of(source)),
@@ -78,9 +68,11 @@ Shelf::Shelf(CatalogDb& db, std::int64_t source)
       next_series_(first_),
       next_offer_(first_) {}
 
-Result<Shelf> Shelf::load(CatalogDb& db, std::int64_t source,
-                          const std::function<bool(std::int64_t)>& is_told) {
+Result<Shelf> Shelf::load(CatalogDb& db, std::int64_t source, std::size_t expected, const IsTold& is_told) {
   Shelf shelf(db, source);
+  shelf.series_.reserve(expected);
+  shelf.by_key_.reserve(expected);
+  shelf.slots_.reserve(expected);
   TRY([[maybe_unused]] const Ok machines, shelf.load_machines());
   TRY([[maybe_unused]] const Ok series, shelf.load_series());
   TRY([[maybe_unused]] const Ok offers, shelf.load_offers(is_told));
@@ -123,7 +115,7 @@ Status Shelf::load_series() {
   }
 }
 
-Status Shelf::load_offers(const std::function<bool(std::int64_t)>& is_told) {
+Status Shelf::load_offers(const IsTold& is_told) {
   TRY(const StatementLoan query,
       db_->take(
           "SELECT id, series_id, machine_id, price_micros, since_ms, basis, told_by_id, availability_kind, "
@@ -165,7 +157,7 @@ Status Shelf::load_offers(const std::function<bool(std::int64_t)>& is_told) {
     slot.value_was = slot.availability_value;
     Series& series = series_[number];
     const auto [at, fresh] = told.emplace(series.key.place, false);
-    if (fresh) { at->second = is_told(series.key.place); }
+    if (fresh) { TRY(at->second, is_told(series.key.place)); }
     slot.fate = at->second ? Fate::missing : Fate::kept;
     slot.next = series.first;
     series.first = slots_.size();
@@ -181,7 +173,7 @@ std::size_t Shelf::find_slot(std::size_t series, const std::string& variant) con
 }
 
 Shelf::Spot Shelf::find(const Incoming& row) {
-  const auto [at, is_fresh] = by_key_.emplace(row.key, series_.size());
+  const auto [at, is_fresh] = by_key_.try_emplace(row.key, series_.size());
   if (is_fresh) {
     series_.push_back({.key = row.key, .is_fresh = true});
     return {.series = at->second, .slot = kNone};
@@ -196,13 +188,15 @@ std::optional<Rate> Shelf::price_before(const Spot& spot) const {
   return Rate{slots_[spot.slot].price_was};
 }
 
-void Shelf::each_kept_on_demand(
-    const std::function<void(const SeriesKey&, const std::string& variant, Rate)>& visit) const {
+Status Shelf::each_kept_on_demand(
+    const std::function<Status(const SeriesKey&, const std::string& variant, Rate)>& visit) const {
   for (const Slot& slot : slots_) {
     const SeriesKey& key = series_[slot.series].key;
     const bool is_on_demand = key.market == static_cast<std::int64_t>(Market::on_demand);
-    if (slot.fate == Fate::kept && is_on_demand && slot.price > 0) { visit(key, slot.variant, {slot.price}); }
+    if (slot.fate != Fate::kept || !is_on_demand || slot.price <= 0) { continue; }
+    TRY([[maybe_unused]] const Ok visited, visit(key, slot.variant, {slot.price}));
   }
+  return Ok{};
 }
 
 std::int64_t Shelf::machine_id(const MachineFacts& facts) {
@@ -302,8 +296,9 @@ Status Shelf::write(Instant now) {
     if (slot.fate == Fate::missing) { series_[slot.series].is_touched = true; }
   }
   TRY([[maybe_unused]] const Ok series, write_series(now));
+  TRY([[maybe_unused]] const Ok said, write_first_availability(now));
   for (const Series& one : series_) {
-    if (!one.is_touched) { continue; }
+    if (!one.is_touched || one.is_fresh) { continue; }
     TRY([[maybe_unused]] const Ok changed, write_change(one, now));
   }
   TRY([[maybe_unused]] const Ok dropped, drop_offers());
@@ -312,37 +307,33 @@ Status Shelf::write(Instant now) {
 }
 
 Status Shelf::write_machines() {
-  TRY(const StatementLoan insert,
-      db_->take(
-          "INSERT INTO machine (id, instance_type_id, gpu_text_id, model_id, gpu_count, vcpus, memory_mib, "
-          "disk_gib, arch_id, seller_id, fabric, fabric_gbps, nvlink_domain, billing_unit_ms, "
-          "billing_minimum_ms) "
-          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
-  for (const auto& [id, facts] : fresh_machines_) {
-    insert->bind(id);
-    for (const std::int64_t fact : facts) { insert->bind(fact); }
-    TRY([[maybe_unused]] const Ok done, insert->finish());
-    insert->rewind();
-  }
-  return Ok{};
+  return insert_rows(*db_, "machine",
+                     "id, instance_type_id, gpu_text_id, model_id, gpu_count, vcpus, memory_mib, disk_gib, "
+                     "arch_id, seller_id, fabric, fabric_gbps, nvlink_domain, billing_unit_ms, "
+                     "billing_minimum_ms",
+                     fresh_machines_, [](Statement& insert, const auto& machine) {
+                       insert.bind(machine.first);
+                       for (const std::int64_t fact : machine.second) { insert.bind(fact); }
+                     });
 }
 
 /// Those that are new get their numbers here: one that nothing of was believed leaves no gap.
 Status Shelf::write_series(Instant now) {
-  TRY(const StatementLoan insert,
-      db_->take(
-          "INSERT INTO series (id, place_id, instance_type_id, market, model_id, gpu_count, first_at_ms, "
-          "first_price_micros) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
+  std::vector<const Series*> fresh;
   for (Series& series : series_) {
     if (!series.is_fresh || !series.is_touched) { continue; }
     series.id = next_series_++;
-    const SeriesKey& key = series.key;
-    insert->bind(series.id).bind(key.place).bind(key.type).bind(key.market).bind(key.model).bind(key.count);
-    insert->bind(now.ms).bind(state_of(series, /*before=*/false).price.value_or(0));
-    TRY([[maybe_unused]] const Ok done, insert->finish());
-    insert->rewind();
+    fresh.push_back(&series);
   }
-  return Ok{};
+  return insert_rows(*db_, "series",
+                     "id, place_id, instance_type_id, market, model_id, gpu_count, first_at_ms, "
+                     "first_price_micros",
+                     fresh, [this, now](Statement& insert, const Series* series) {
+                       const SeriesKey& key = series->key;
+                       insert.bind(series->id).bind(key.place).bind(key.type).bind(key.market);
+                       insert.bind(key.model).bind(key.count).bind(now.ms);
+                       insert.bind(state_of(*series, /*before=*/false).price.value_or(0));
+                     });
 }
 
 void Shelf::bind_offer(Statement& put, const Slot& slot) const {
@@ -358,7 +349,10 @@ void Shelf::bind_offer(Statement& put, const Slot& slot) const {
 }
 
 Status Shelf::write_changed_offers() {
-  TRY(const StatementLoan put, db_->take("INSERT OR REPLACE" + std::string(kIntoOffer)));
+  std::string sql = "INSERT OR REPLACE INTO offer (";
+  sql += kOfferColumns;
+  sql += ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+  TRY(const StatementLoan put, db_->take(sql));
   for (const Slot& slot : slots_) {
     if (slot.fate != Fate::changed) { continue; }
     bind_offer(*put, slot);
@@ -371,24 +365,23 @@ Status Shelf::write_changed_offers() {
 /// In the order of the index: each of its pages is visited once, and later readers find what belongs together
 /// together.
 Status Shelf::write_fresh_offers() {
-  std::vector<std::size_t> fresh;
+  struct Fresh {
+    std::int64_t model = 0;
+    std::int64_t count = 0;
+    std::int64_t price = 0;
+    std::size_t slot = 0;
+    auto operator<=>(const Fresh&) const = default;
+  };
+  std::vector<Fresh> fresh;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (slots_[i].fate == Fate::fresh) { fresh.push_back(i); }
+    if (slots_[i].fate != Fate::fresh) { continue; }
+    const SeriesKey& key = series_[slots_[i].series].key;
+    fresh.push_back({.model = key.model, .count = key.count, .price = slots_[i].price, .slot = i});
   }
-  std::sort(fresh.begin(), fresh.end(), [this](std::size_t a, std::size_t b) {
-    const SeriesKey& left = series_[slots_[a].series].key;
-    const SeriesKey& right = series_[slots_[b].series].key;
-    return std::tie(left.model, left.count, slots_[a].price, a) <
-           std::tie(right.model, right.count, slots_[b].price, b);
-  });
-  TRY(const StatementLoan put, db_->take("INSERT" + std::string(kIntoOffer)));
-  for (const std::size_t i : fresh) {
-    slots_[i].id = next_offer_++;
-    bind_offer(*put, slots_[i]);
-    TRY([[maybe_unused]] const Ok done, put->finish());
-    put->rewind();
-  }
-  return Ok{};
+  std::sort(fresh.begin(), fresh.end());
+  for (const Fresh& one : fresh) { slots_[one.slot].id = next_offer_++; }
+  return insert_rows(*db_, "offer", kOfferColumns, fresh,
+                     [this](Statement& insert, const Fresh& one) { bind_offer(insert, slots_[one.slot]); });
 }
 
 Status Shelf::drop_offers() {
@@ -397,65 +390,6 @@ Status Shelf::drop_offers() {
     if (slot.fate != Fate::missing) { continue; }
     TRY([[maybe_unused]] const Ok done, drop->bind(slot.id).finish());
     drop->reset();
-  }
-  return Ok{};
-}
-
-Shelf::State Shelf::state_of(const Series& series, bool before) const {
-  State state;
-  for (std::size_t at = series.first; at != kNone; at = slots_[at].next) {
-    const Slot& slot = slots_[at];
-    if (before && slot.was_there) { state.add(slot.price_was, slot.kind_was, slot.value_was); }
-    if (!before && slot.fate != Fate::missing) {
-      state.add(slot.price, slot.availability_kind, slot.availability_value);
-    }
-  }
-  return state;
-}
-
-/// What the history says last; absent: it is gone.
-Result<std::optional<std::int64_t>> Shelf::last_price(const Series& series) {
-  TRY(const StatementLoan query,
-      db_->take("SELECT price_micros FROM price_change WHERE series_id = ? ORDER BY at_ms DESC LIMIT 1"));
-  TRY(const bool found, query->bind(series.id).step());
-  if (found) {
-    return query->is_null(0) ? std::optional<std::int64_t>{} : std::optional<std::int64_t>(query->integer(0));
-  }
-  TRY(const StatementLoan first, db_->take("SELECT first_price_micros FROM series WHERE id = ?"));
-  TRY([[maybe_unused]] const bool row, first->bind(series.id).step());
-  return std::optional<std::int64_t>(first->integer(0));
-}
-
-Status Shelf::write_change(const Series& series, Instant now) {
-  const State after = state_of(series, /*before=*/false);
-  State before = state_of(series, /*before=*/true);
-  if (!before.price && !series.is_fresh) {
-    TRY(const std::optional<std::int64_t> last, last_price(series));
-    before.price = last;
-  }
-  // A clock that was set back must not rewrite what is written: the point comes right after the last one.
-  const bool is_new_price = !series.is_fresh && after.price != before.price;
-  if (is_new_price && (after.price || !series.is_doubted)) {
-    TRY(const StatementLoan insert,
-        db_->take(
-            "INSERT INTO price_change (series_id, at_ms, price_micros) VALUES (?1, max(?2, 1 + "
-            "coalesce((SELECT "
-            "max(at_ms) FROM price_change WHERE series_id = ?1), (SELECT first_at_ms FROM series WHERE id = "
-            "?1))), ?3)"));
-    insert->bind(series.id).bind(now.ms);
-    if (after.price) {
-      insert->bind(*after.price);
-    } else {
-      insert->bind_null();
-    }
-    TRY([[maybe_unused]] const Ok done, insert->finish());
-  }
-  if (after.price && (after.kind != before.kind || after.value != before.value)) {
-    TRY(const StatementLoan insert,
-        db_->take("INSERT INTO availability_change (series_id, at_ms, kind, value) VALUES (?1, max(?2, "
-                  "coalesce((SELECT "
-                  "max(at_ms) + 1 FROM availability_change WHERE series_id = ?1), 0)), ?3, ?4)"));
-    return insert->bind(series.id).bind(now.ms).bind(after.kind).bind(after.value).finish();
   }
   return Ok{};
 }

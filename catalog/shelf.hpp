@@ -2,6 +2,8 @@
 // The rows of one source: those that are there, what becomes of them, and their history.
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <memory_resource>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -24,9 +26,10 @@ class Shelf {
     const Listing* first_twice = nullptr;
   };
 
-  /// Everything that the source has. `is_told(place)`: whether the harvest replaces the rows of this place.
-  static Result<Shelf> load(CatalogDb& db, std::int64_t source,
-                            const std::function<bool(std::int64_t)>& is_told);
+  /// Everything that the source has. `expected`: about so many rows it will be; `is_told(place)`: whether the
+  /// harvest replaces the rows of this place.
+  using IsTold = std::function<Result<bool>(std::int64_t place)>;
+  static Result<Shelf> load(CatalogDb& db, std::int64_t source, std::size_t expected, const IsTold& is_told);
 
   /// Where a row belongs. Good until the next load.
   struct Spot {
@@ -37,8 +40,8 @@ class Shelf {
   /// The price of this very offer as it was, if it was there.
   [[nodiscard]] std::optional<Rate> price_before(const Spot& spot) const;
   /// Calls for every on-demand offer that the harvest leaves as it was.
-  void each_kept_on_demand(
-      const std::function<void(const SeriesKey&, const std::string& variant, Rate)>& visit) const;
+  Status each_kept_on_demand(
+      const std::function<Status(const SeriesKey&, const std::string& variant, Rate)>& visit) const;
 
   /// Puts a believed row where it belongs.
   void put(const Incoming& row, Spot spot, Instant now);
@@ -95,7 +98,7 @@ class Shelf {
   Shelf(CatalogDb& db, std::int64_t source);
   Status load_machines();
   Status load_series();
-  Status load_offers(const std::function<bool(std::int64_t)>& is_told);
+  Status load_offers(const IsTold& is_told);
   [[nodiscard]] std::size_t find_slot(std::size_t series, const std::string& variant) const;
   std::int64_t machine_id(const MachineFacts& facts);
   static bool fill(Slot& slot, const Incoming& row, std::int64_t machine);
@@ -106,6 +109,7 @@ class Shelf {
   Status write_changed_offers();
   void bind_offer(Statement& put, const Slot& slot) const;
   Status drop_offers();
+  Status write_first_availability(Instant now);
   Status write_change(const Series& series, Instant now);
   [[nodiscard]] State state_of(const Series& series, bool before) const;
   Result<std::optional<std::int64_t>> last_price(const Series& series);
@@ -118,7 +122,10 @@ class Shelf {
   std::unordered_map<MachineFacts, std::int64_t, MachineHash> machines_ = {};
   std::vector<std::pair<std::int64_t, MachineFacts>> fresh_machines_ = {};
   std::vector<Series> series_ = {};
-  std::unordered_map<SeriesKey, std::size_t, SeriesHash> by_key_ = {};
+  // One entry for each series: side by side, and given back at once.
+  std::unique_ptr<std::pmr::monotonic_buffer_resource> memory_ =
+      std::make_unique<std::pmr::monotonic_buffer_resource>();
+  std::pmr::unordered_map<SeriesKey, std::size_t, SeriesHash> by_key_{memory_.get()};
   std::vector<Slot> slots_ = {};
   std::int64_t twice_ = 0;
   const Listing* first_twice_ = nullptr;

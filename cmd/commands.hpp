@@ -217,5 +217,7 @@ Result<int> run_complete_names(Context& context);
 
 /// Starts `gpubroker supervise --until-idle` in the background unless a supervisor holds the lease.
 Status ensure_supervisor(Context& context);
+/// Until the supervisor of this home has left it (`supervise --until-idle` does within two seconds).
+Status wait_for_supervisor(Context& context, Millis patience);
 
 }  // namespace gpubroker

@@ -1,6 +1,7 @@
 #include <iostream>
 
 #include "cmd/commands.hpp"
+#include "cmd/offers_data.hpp"
 #include "cmd/offers_text.hpp"
 #include "cmd/wanted.hpp"
 #include "core/base/text.hpp"
@@ -55,18 +56,36 @@ Result<OfferQuery> read_query(const OffersCli& options, Instant now) {
 
 void print_rows(const std::vector<OfferRow>& rows, const OffersCli& options, Context& context) {
   const Instant now = context.clock.now();
-  if (options.json) {
-    std::cout << offer_json(rows, options.nodes);
-  } else if (options.csv) {
-    std::cout << offer_csv(rows, options.nodes);
-  } else if (options.explain) {
+  if (options.explain) {
     for (const OfferRow& row : rows) { std::cout << explain_offer(row, options.nodes, now); }
-  } else {
-    const bool table = context.terminal.table;
-    const Table out =
-        offer_table(rows, {.wide = options.wide, .nodes = options.nodes, .relative = table}, now);
-    std::cout << (table ? out.aligned() : out.tabbed());
+    return;
   }
+  const bool table = context.terminal.table;
+  const Table out = offer_table(rows, {.wide = options.wide, .nodes = options.nodes, .relative = table}, now);
+  std::cout << (table ? out.aligned() : out.tabbed());
+}
+
+/// JSON or CSV; false when no offer fits.
+template <class Writer>
+Result<bool> write_all(const OfferQuery& query, int nodes, Context& context, CatalogDb& catalog) {
+  Writer writer(nodes, [](std::string_view text) { std::cout << text; });
+  TRY(const std::size_t found,
+      visit_offers(catalog, query, context.clock.now(), [&writer](const OfferRow& row) { writer.add(row); }));
+  if (found > 0) { writer.finish(); }
+  return found > 0;
+}
+
+/// As the options say; false when no offer fits.
+Result<bool> show(const OfferQuery& query, const OffersCli& options, Context& context, CatalogDb& catalog) {
+  if (options.json) { return write_all<OfferJson>(query, options.nodes, context, catalog); }
+  if (options.csv) { return write_all<OfferCsv>(query, options.nodes, context, catalog); }
+  TRY(const std::vector<OfferRow> rows, find_offers(catalog, query, context.clock.now()));
+  if (rows.empty()) { return false; }
+  print_rows(rows, options, context);
+  if (context.terminal.table && query.limit != 0 && rows.size() == query.limit) {
+    std::cerr << "the first " << rows.size() << "; --limit 0 shows all\n";
+  }
+  return true;
 }
 
 Result<int> run_quarantined(const OffersCli& options, Context& context, CatalogDb& catalog,
@@ -91,16 +110,10 @@ Result<int> run_offers(const OffersCli& options, Context& context) {
   TRY(const OfferQuery query, read_query(options, context.clock.now()));
   TRY(CatalogDb* const catalog, context.catalog_to_read());
   if (options.quarantined) { return run_quarantined(options, context, *catalog, query); }
-  TRY(const std::vector<OfferRow> rows, find_offers(*catalog, query, context.clock.now()));
-  if (rows.empty()) {
-    TRY(const NearMiss miss, explain_nothing(*catalog, query, context.clock.now()));
-    return nothing_found(miss, context.clock.now());
-  }
-  print_rows(rows, options, context);
-  if (context.terminal.table && query.limit != 0 && rows.size() == query.limit) {
-    std::cerr << "the first " << rows.size() << "; --limit 0 shows all\n";
-  }
-  return 0;
+  TRY(const bool found, show(query, options, context, *catalog));
+  if (found) { return 0; }
+  TRY(const NearMiss miss, explain_nothing(*catalog, query, context.clock.now()));
+  return nothing_found(miss, context.clock.now());
 }
 
 }  // namespace gpubroker

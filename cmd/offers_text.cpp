@@ -3,7 +3,6 @@
 #include <array>
 
 #include "core/base/text.hpp"
-#include "core/wire/flat_json.hpp"
 
 namespace gpubroker {
 namespace {
@@ -18,10 +17,6 @@ std::string short_money(Rate rate) {
 std::string price_text(const OfferRow& row, Rate rate) {
   if (row.listing.basis == PriceBasis::quote) { return "quote"; }
   return short_money(rate);
-}
-
-Rate of_gang(const OfferRow& row, int nodes) {
-  return times(row.listing.offer.price, nodes).value_or(Rate{});
 }
 
 std::string gib_text(std::int64_t mib) {
@@ -53,16 +48,18 @@ std::string one_availability(const Availability& availability) {
   return "";
 }
 
-/// The one that says most: stock before chances before quota.
+/// The one that says most: stock before chances before quota; of two of a kind the better one.
 const Availability& best_of(const OfferRow& row) {
   const auto rank = [](const Availability& one) {
     constexpr std::array<int, 5> kRank = {0, 4, 3, 2, 1};  // unknown, count, level, score, quota
     return kRank.at(static_cast<std::size_t>(one.kind));
   };
   const Availability* best = &row.listing.availability;
-  for (const Availability& signal : row.signals) {
-    if (rank(signal) > rank(*best)) { best = &signal; }
-  }
+  const auto hold = [&](const Availability& one) {
+    if (rank(one) > rank(*best) || (one.kind == best->kind && one.value > best->value)) { best = &one; }
+  };
+  for (const Availability& signal : row.signals) { hold(signal); }
+  for (const ZoneSignal& zone : row.zones) { hold(zone.availability); }
   return *best;
 }
 
@@ -91,115 +88,6 @@ std::string nvlink_text(const Listing& listing) {
 
 std::string moment_text(Instant at, Instant now, bool relative) {
   return relative ? relative_time(at, now) : format_utc(at);
-}
-
-void put_availability(FlatWriter& json, const Availability& availability) {
-  json.open()
-      .field("basis", availability.basis)
-      .field("kind", to_string(availability.kind))
-      .field("value", availability.value)
-      .close();
-}
-
-void put_key(FlatWriter& json, const OfferKey& key) {
-  json.field("cloud", key.provider)
-      .field("region", key.region)
-      .field("zone", key.zone)
-      .field("instance_type", key.instance_type)
-      .field("market", to_string(key.market));
-}
-
-template <class Text>
-void put_or_null(FlatWriter& json, std::string_view name, bool there, const Text& text) {
-  json.name(name);
-  if (there) {
-    json.text(text);
-  } else {
-    json.null();
-  }
-}
-
-void put_gpu(FlatWriter& json, const Listing& listing) {
-  const Accelerator& gpu = listing.offer.gpu;
-  json.name("gpu")
-      .open()
-      .field("model", gpu.model)
-      .field("form", gpu.form)
-      .field("memory_gib", gpu.memory_gib)
-      .field("count", gpu.count)
-      .field("in_the_clouds_words", listing.gpu_text)
-      .close();
-}
-
-void put_price(FlatWriter& json, const OfferRow& row, int nodes) {
-  const Listing& listing = row.listing;
-  const bool known = listing.basis != PriceBasis::quote;
-  put_or_null(json, "usd_per_machine_hour", known, format_money({listing.offer.price.micros_per_hour}));
-  put_or_null(json, "usd_per_gpu_hour", known && listing.offer.gpu.count > 0,
-              format_money({price_per_gpu(listing.offer).micros_per_hour}));
-  put_or_null(json, "usd_per_hour_of_nodes", known, format_money({of_gang(row, nodes).micros_per_hour}));
-  json.field("price_basis", to_string(listing.basis));
-  put_or_null(json, "price_since", row.price_since.ms != 0, format_utc(row.price_since));
-  json.name("price_parts").open_list();
-  for (const PricePart& part : listing.parts) {
-    json.open()
-        .field("source", part.source)
-        .field("usd_per_hour", format_money({part.rate.micros_per_hour}))
-        .field("what", part.what)
-        .close();
-  }
-  json.close_list();
-}
-
-void put_row(FlatWriter& json, const OfferRow& row, int nodes) {
-  const Listing& listing = row.listing;
-  json.open();
-  put_key(json, listing.offer.key);
-  put_gpu(json, listing);
-  json.field("nodes", nodes);
-  put_price(json, row, nodes);
-  json.name("availability");
-  put_availability(json, listing.availability);
-  json.name("signals").open_list();
-  for (const Availability& signal : row.signals) { put_availability(json, signal); }
-  json.close_list();
-  json.field("available_now", says_available(listing.availability, nodes));
-  json.field("reclaimed_percent_most", row.reclaimed_percent_most);
-  json.field("chance_percent", row.chance_percent);
-  json.field("vcpus", listing.offer.vcpus)
-      .field("memory_mib", listing.offer.memory_mib)
-      .field("disk_gib", listing.disk_gib)
-      .field("arch", listing.arch)
-      .field("fabric", to_string(listing.fabric))
-      .field("fabric_gbps", listing.fabric_gbps)
-      .field("nvlink_domain", listing.nvlink_domain)
-      .field("seller", listing.seller)
-      .field("variant", listing.variant);
-  put_or_null(json, "from", listing.window.has_value(),
-              listing.window ? format_utc(listing.window->from) : std::string());
-  put_or_null(json, "until", listing.window.has_value(),
-              listing.window ? format_utc(listing.window->until) : std::string());
-  json.field("learnt_at", format_utc(listing.offer.learnt_at)).field("source", row.feed);
-  json.close();
-}
-
-std::string csv_cell(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) { return text; }
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"') { out += '"'; }
-    out += c;
-  }
-  return out + "\"";
-}
-
-std::string csv_line(const std::vector<std::string>& cells) {
-  std::string line;
-  for (const std::string& cell : cells) {
-    if (!line.empty()) { line += ','; }
-    line += csv_cell(cell);
-  }
-  return line + "\r\n";
 }
 
 std::string tenths(std::int64_t thousandths) {
@@ -236,6 +124,10 @@ std::string availability_line(const Availability& availability) {
 }
 
 }  // namespace
+
+Rate of_gang(const OfferRow& row, int nodes) {
+  return times(row.listing.offer.price, nodes).value_or(Rate{});
+}
 
 std::string gpu_text(const Listing& listing) {
   const Accelerator& gpu = listing.offer.gpu;
@@ -289,87 +181,6 @@ Table offer_table(const std::vector<OfferRow>& rows, const OfferColumns& columns
   return table;
 }
 
-std::string offer_csv(const std::vector<OfferRow>& rows, int nodes) {
-  std::string out = csv_line({"cloud",
-                              "region",
-                              "zone",
-                              "instance_type",
-                              "market",
-                              "gpu_model",
-                              "gpu_form",
-                              "gpu_memory_gib",
-                              "gpu_count",
-                              "usd_per_gpu_hour",
-                              "usd_per_machine_hour",
-                              "nodes",
-                              "usd_per_hour_of_nodes",
-                              "price_basis",
-                              "availability",
-                              "vcpus",
-                              "memory_mib",
-                              "disk_gib",
-                              "arch",
-                              "fabric",
-                              "fabric_gbps",
-                              "nvlink_domain",
-                              "seller",
-                              "variant",
-                              "from",
-                              "until",
-                              "reclaimed_percent_most",
-                              "chance_percent",
-                              "learnt_at",
-                              "source"});
-  for (const OfferRow& row : rows) {
-    const Listing& listing = row.listing;
-    const OfferKey& key = listing.offer.key;
-    const Accelerator& gpu = listing.offer.gpu;
-    const bool known = listing.basis != PriceBasis::quote;
-    const auto amount = [&](Rate rate) {
-      return known ? format_money({rate.micros_per_hour}) : std::string();
-    };
-    out += csv_line({key.provider,
-                     key.region,
-                     key.zone,
-                     key.instance_type,
-                     std::string(to_string(key.market)),
-                     gpu.model,
-                     gpu.form,
-                     std::to_string(gpu.memory_gib),
-                     std::to_string(gpu.count),
-                     amount(price_per_gpu(listing.offer)),
-                     amount(listing.offer.price),
-                     std::to_string(nodes),
-                     amount(of_gang(row, nodes)),
-                     std::string(to_string(listing.basis)),
-                     availability_text(row),
-                     std::to_string(listing.offer.vcpus),
-                     std::to_string(listing.offer.memory_mib),
-                     std::to_string(listing.disk_gib),
-                     listing.arch,
-                     std::string(to_string(listing.fabric)),
-                     std::to_string(listing.fabric_gbps),
-                     std::to_string(listing.nvlink_domain),
-                     listing.seller,
-                     listing.variant,
-                     listing.window ? format_utc(listing.window->from) : "",
-                     listing.window ? format_utc(listing.window->until) : "",
-                     row.reclaimed_percent_most ? std::to_string(*row.reclaimed_percent_most) : "",
-                     std::to_string(row.chance_percent),
-                     format_utc(listing.offer.learnt_at),
-                     row.feed});
-  }
-  return out;
-}
-
-std::string offer_json(const std::vector<OfferRow>& rows, int nodes) {
-  FlatWriter json;
-  json.open().field("schema", 1).name("offers").open_list();
-  for (const OfferRow& row : rows) { put_row(json, row, nodes); }
-  json.close_list().close();
-  return std::move(json).take() + "\n";
-}
-
 std::string explain_offer(const OfferRow& row, int nodes, Instant now) {
   const Listing& listing = row.listing;
   const Offer& offer = listing.offer;
@@ -403,6 +214,9 @@ std::string explain_offer(const OfferRow& row, int nodes, Instant now) {
   }
   lines.add("available", availability_line(listing.availability));
   for (const Availability& signal : row.signals) { lines.add("", availability_line(signal)); }
+  for (const ZoneSignal& zone : row.zones) {
+    lines.add("", zone.zone + ": " + availability_line(zone.availability));
+  }
   if (row.reclaimed_percent_most) {
     lines.add("reclaimed",
               "at most " + std::to_string(*row.reclaimed_percent_most) + " of 100 machines within a month");
@@ -460,25 +274,6 @@ Table quarantine_table(const std::vector<QuarantineRow>& rows, Instant now, bool
                moment_text(row.since, now, relative), row.feed});
   }
   return table;
-}
-
-std::string quarantine_json(const std::vector<QuarantineRow>& rows) {
-  FlatWriter json;
-  json.open().field("schema", 1).name("quarantined").open_list();
-  for (const QuarantineRow& row : rows) {
-    json.open();
-    put_key(json, row.listing.offer.key);
-    put_gpu(json, row.listing);
-    json.field("usd_per_machine_hour", format_money({row.listing.offer.price.micros_per_hour}))
-        .field("rule", row.rule)
-        .field("reason", row.reason)
-        .field("since", format_utc(row.since))
-        .field("learnt_at", format_utc(row.told_at))
-        .field("source", row.feed)
-        .close();
-  }
-  json.close_list().close();
-  return std::move(json).take() + "\n";
 }
 
 }  // namespace gpubroker

@@ -1,5 +1,5 @@
 #pragma once
-// Offers of the catalog as people and programs read them. Pure.
+// Offers of the catalog as people read them (offers_data.hpp: as programs do). Pure.
 #include <string>
 #include <vector>
 
@@ -15,11 +15,6 @@ struct OfferColumns {
 };
 Table offer_table(const std::vector<OfferRow>& rows, const OfferColumns& columns, Instant now);
 
-/// The same rows with every field, comma-separated with a header (RFC 4180).
-std::string offer_csv(const std::vector<OfferRow>& rows, int nodes);
-/// {"schema":1,"offers":[…]} on one line.
-std::string offer_json(const std::vector<OfferRow>& rows, int nodes);
-
 /// Everything that is known of an offer and from where: a block of lines.
 std::string explain_offer(const OfferRow& row, int nodes, Instant now);
 
@@ -27,8 +22,9 @@ std::string explain_offer(const OfferRow& row, int nodes, Instant now);
 Error nothing_found(const NearMiss& miss, Instant now);
 
 Table quarantine_table(const std::vector<QuarantineRow>& rows, Instant now, bool relative);
-std::string quarantine_json(const std::vector<QuarantineRow>& rows);
 
+/// Of so many machines at once.
+Rate of_gang(const OfferRow& row, int nodes);
 /// "8 x H100 SXM 80GB".
 std::string gpu_text(const Listing& listing);
 /// "12 now", "low", "score 7/10", "sold out"; "unknown" when nobody says. Never "available" from a price

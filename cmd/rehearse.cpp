@@ -249,6 +249,12 @@ void show_json(const Rehearsal& rehearsal, const RehearsalVerdict& verdict) {
   std::cout << json.dump() << '\n';
 }
 
+void leave_nothing(Context& inner) {
+  Status left = wait_for_supervisor(inner, std::chrono::seconds{30});
+  if (left.ok()) { left = inner.files.remove_all(inner.home); }
+  if (!left.ok()) { std::cerr << "left behind: " << inner.home << ": " << left.error().message << '\n'; }
+}
+
 }  // namespace
 
 Result<int> run_rehearse(const RehearseOptions& options, Context& context) {
@@ -271,11 +277,7 @@ Result<int> run_rehearse(const RehearseOptions& options, Context& context) {
   const RehearsalVerdict verdict = judge_rehearsal(rehearsal.state(), rehearsal.noticed());
   const bool right = verdict.resumes_right() && rehearsal.interruptions() > 0;
   if (right || was_interrupted()) {
-    // Its supervisor may still be closing its files there.
-    constexpr int kTries = 20;
-    for (int i = 0; i < kTries && !context.files.remove_all(inner.home).ok(); ++i) {
-      context.clock.sleep_until(context.clock.now() + Millis{100});
-    }
+    leave_nothing(inner);
   } else {
     std::cerr << "the outputs are kept in " << inner.home << "/logs\n";
   }

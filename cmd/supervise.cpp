@@ -188,15 +188,19 @@ class Housekeeper {
 };
 
 /// One supervisor's life: until it is told to leave or, when that is wanted, has had nothing to do for a
-/// while. False: another one works, and that is all that was wanted.
-Result<bool> work(const SuperviseOptions& options, Context& context, Journal& journal,
-                  SupervisorParts parts) {
+/// while. False: another one works, and that is all that was wanted. `alone` is the supervisor's lock, once
+/// it is got.
+Result<bool> work(const SuperviseOptions& options, Context& context, Journal& journal, SupervisorParts parts,
+                  std::unique_ptr<FileLock>& alone) {
   constexpr Millis kIdle{1'000};
   const std::string holder = "pid-" + std::to_string(context.processes.self_pid()) + "-" +
                              std::to_string(context.random.next() % 1'000'000);
-  // ensure_supervisor holds it for a moment only.
-  Result<std::unique_ptr<FileLock>> alone = lock_supervisor(context, Millis{200});
-  if (alone.ok()) { TRY([[maybe_unused]] const Ok freed, free_lease(journal, context.clock.now())); }
+  const auto seize = [&](Millis wait) {
+    Result<std::unique_ptr<FileLock>> lock = lock_supervisor(context, wait);
+    if (lock.ok()) { alone = std::move(lock).value(); }
+  };
+  if (!alone) { seize(Millis{200}); }  // ensure_supervisor holds it for a moment only
+  if (alone) { TRY([[maybe_unused]] const Ok freed, free_lease(journal, context.clock.now())); }
   Supervisor supervisor(std::move(parts), holder);
   if (Status started = supervisor.start(); !started.ok()) {
     if (!options.until_idle || started.error().code != "lease") { return started.error(); }
@@ -208,7 +212,7 @@ Result<bool> work(const SuperviseOptions& options, Context& context, Journal& jo
   housekeeper.look(journal, supervisor.workloads());
   Instant busy_at = context.clock.now();
   while (!was_interrupted()) {
-    if (!alone.ok()) { alone = lock_supervisor(context, Millis{0}); }  // a former one was still leaving
+    if (!alone) { seize(Millis{0}); }  // a former one was still leaving
     TRY(const Supervisor::Step step, supervisor.step());
     if (step.changed) { housekeeper.look(journal, supervisor.workloads()); }
     const Instant now = context.clock.now();
@@ -239,10 +243,16 @@ Status ensure_supervisor(Context& context) {
   return Ok{};
 }
 
+Status wait_for_supervisor(Context& context, Millis patience) {
+  const Result<std::unique_ptr<FileLock>> left = lock_supervisor(context, patience);
+  return left.ok() ? Status(Ok{}) : Status(left.error());
+}
+
 Result<int> run_supervise(const SuperviseOptions& options, Context& context) {
   watch_interrupts(SecondSignal::is_ignored);
   open_log("", LogLevel::info);
   TRY(Journal* const journal, context.journal());
+  std::unique_ptr<FileLock> alone;  // given back when the last thread has left this home
   // They wait: for clouds, and for nodes that may be far away. 256 nodes, each a second away, are four
   // seconds.
   constexpr std::size_t kMostErrands = 64;
@@ -253,7 +263,7 @@ Result<int> run_supervise(const SuperviseOptions& options, Context& context) {
   while (true) {
     SupervisorParts parts = make_parts(context, *journal, *offers, pool);
     parts.providers = providers;
-    TRY(const bool worked, work(options, context, *journal, std::move(parts)));
+    TRY(const bool worked, work(options, context, *journal, std::move(parts), alone));
     if (!worked || was_interrupted()) { return 0; }
     // Who asks for something writes it down and then looks for a lease. So who leaves gives the lease back
     // and then looks once more: one of the two sees the other.

@@ -275,9 +275,10 @@ def catalog():
         try:
             say(f"    filling a catalog with {count:,} offers")
             f = tool(CATALOG, "fill", home + "/catalog.db", str(count), timeout=1800)
-            bare = f["bare_inserts_per_cpu_s"]
-            add(f"ingest, {count:,} new offers", f["offers_per_cpu_s"], "/s", min(300_000, bare), at_least=True,
-                how=f"with gate and history, by CPU time; by the wall {f['offers_per_s']:,}/s; SQLite alone inserts {bare:,}/s of such rows")
+            bare = f["inserts_per_cpu_s"]
+            add(f"ingest, {count:,} new offers", f["offers_per_cpu_s"], "/s", min(300_000, round(bare * 0.95)), at_least=True,
+                how=f"with gate and history, by CPU time; by the wall {f['offers_per_s']:,}/s; SQLite alone writes the same rows at "
+                f"{bare:,}/s, ours is {f['offers_per_cpu_s'] / bare:.2f} of that; limit: 300,000/s or 0.95 of it")
             add(f"ingest, {count:,} offers again", f["unchanged_offers_per_cpu_s"], "/s", 300_000, at_least=True, how="nothing changed, by CPU time")
             env = {"GPUBROKER_HOME": home}
             ms, cpu, peak = starts(30, BINARY, "offers", "H100:8", env=env)

@@ -1,6 +1,8 @@
 #include "core/base/money.hpp"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <limits>
 
 #include "core/base/text.hpp"
@@ -58,10 +60,16 @@ std::string format_money(Money amount) {
   // The magnitude is unsigned because the smallest int64 has no positive twin.
   const auto bits = static_cast<std::uint64_t>(amount.micros);
   const std::uint64_t magnitude = amount.micros < 0 ? std::uint64_t{0} - bits : bits;
-  std::string decimals = std::to_string(magnitude % kMicrosPerDollar);
-  decimals.insert(0, kDecimals - decimals.size(), '0');
-  while (decimals.size() > 2 && decimals.back() == '0') { decimals.pop_back(); }
-  return (amount.micros < 0 ? "-" : "") + std::to_string(magnitude / kMicrosPerDollar) + "." + decimals;
+  std::array<char, 24> text{};  // "-9223372036854.775808"
+  char* at = text.data();
+  if (amount.micros < 0) { *at++ = '-'; }
+  at = std::to_chars(at, text.data() + text.size(), magnitude / kMicrosPerDollar).ptr;
+  *at++ = '.';
+  std::uint64_t decimals = magnitude % kMicrosPerDollar;
+  std::size_t digits = kDecimals;
+  for (; digits > 2 && decimals % 10 == 0; --digits) { decimals /= 10; }
+  for (std::size_t i = digits; i-- > 0; decimals /= 10) { at[i] = static_cast<char>('0' + decimals % 10); }
+  return {text.data(), at + digits};
 }
 
 Result<Money> parse_money(std::string_view text) {

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <memory_resource>
 // The library inlines its inner loops only where assertions are off; here they stay.
 #define RAPIDJSON_FORCEINLINE __attribute__((always_inline))
 #include <rapidjson/reader.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
 
 #include "core/wire/json.hpp"
 
@@ -39,6 +38,24 @@ bool is_printable(std::string_view text) {
   }
   for (const char c : text) { odd |= c < 0x20 ? 0x80U : 0U; }
   return (odd & (kOnes * 0x80)) == 0;
+}
+
+/// Of what is printable: whether any of it is written with a backslash.
+bool has_escapes(std::string_view text) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101ULL;
+  constexpr std::uint64_t kHigh = kOnes * 0x80;
+  // In ASCII a byte is the one looked for when it is zero after XOR, and then alone borrows.
+  const auto marks = [](std::uint64_t eight, char wanted) {
+    return (eight ^ (kOnes * static_cast<unsigned char>(wanted))) - kOnes;
+  };
+  std::uint64_t found = 0;
+  std::uint64_t eight = 0;
+  for (; text.size() >= sizeof(eight); text.remove_prefix(sizeof(eight))) {
+    std::memcpy(&eight, text.data(), sizeof(eight));
+    found |= marks(eight, '"') | marks(eight, '\\');
+  }
+  for (const char c : text) { found |= c == '"' || c == '\\' ? kHigh : 0; }
+  return (found & kHigh) != 0;
 }
 
 /// Takes down what the library's reader finds. What lies too deep is refused while it is read: the reader
@@ -230,48 +247,38 @@ std::int64_t FlatValue::integer(std::int64_t least, std::int64_t most) const {
 
 // --- writing ---
 
-struct FlatWriter::Out {
-  using Memory = rapidjson::MemoryPoolAllocator<>;
-  using Buffer = rapidjson::GenericStringBuffer<rapidjson::UTF8<>, Memory>;
+FlatWriter::FlatWriter() : bytes_(std::make_unique_for_overwrite<char[]>(kUsualText)), room_(kUsualText) {}
 
-  // Most texts fit: one piece of memory, asked for once.
-  alignas(std::max_align_t) std::array<char, kUsualText + 1024> first;
-  Memory memory{first.data(), first.size()};
-  Buffer buffer{&memory, kUsualText};
-  rapidjson::Writer<Buffer, rapidjson::UTF8<>, rapidjson::UTF8<>, Memory> writer{buffer, &memory, 8};
-};
-
-FlatWriter::FlatWriter() : out_(std::make_unique_for_overwrite<Out>()) {}
-FlatWriter::~FlatWriter() = default;
-
-FlatWriter& FlatWriter::open() {
-  out_->writer.StartObject();
-  return *this;
-}
-
-FlatWriter& FlatWriter::close() {
-  out_->writer.EndObject();
-  return *this;
-}
-
-FlatWriter& FlatWriter::open_list() {
-  out_->writer.StartArray();
-  return *this;
-}
-
-FlatWriter& FlatWriter::close_list() {
-  out_->writer.EndArray();
-  return *this;
+void FlatWriter::grow(std::size_t bytes) {
+  room_ = std::max(room_ * 2, size_ + bytes);
+  std::unique_ptr<char[]> larger = std::make_unique_for_overwrite<char[]>(room_);
+  std::memcpy(larger.get(), bytes_.get(), size_);
+  bytes_ = std::move(larger);
 }
 
 FlatWriter& FlatWriter::text(std::string_view value) {
-  if (is_printable(value)) {
-    out_->writer.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
-  } else {  // the two libraries spell control characters differently, and only one replaces what is no UTF-8
-    const std::string json = dump_json(Json(value));
-    out_->writer.RawValue(json.data(), json.size(), rapidjson::kStringType);
+  // What is no plain ASCII is rare, and the other library's: it replaces what is no UTF-8.
+  if (!is_printable(value)) { return raw(dump_json(Json(value))); }
+  char* at = room(value.size() * 2 + 3);
+  if (is_after_value_) { *at++ = ','; }
+  *at++ = '"';
+  if (has_escapes(value)) {
+    for (const char c : value) {
+      if (c == '"' || c == '\\') { *at++ = '\\'; }
+      *at++ = c;
+    }
+  } else {
+    at = std::copy(value.begin(), value.end(), at);
   }
-  return *this;
+  *at++ = '"';
+  return wrote(at, /*value=*/true);
+}
+
+FlatWriter& FlatWriter::name(std::string_view name) {
+  text(name);
+  char* at = room(1);
+  *at++ = ':';
+  return wrote(at, /*value=*/false);
 }
 
 FlatWriter& FlatWriter::texts(const std::vector<std::string>& values) {
@@ -287,27 +294,16 @@ FlatWriter& FlatWriter::text_map(const std::map<std::string, std::string>& membe
 }
 
 FlatWriter& FlatWriter::number(std::int64_t value) {
-  out_->writer.Int64(value);
-  return *this;
-}
-
-FlatWriter& FlatWriter::boolean(bool value) {
-  out_->writer.Bool(value);
-  return *this;
-}
-
-FlatWriter& FlatWriter::null() {
-  out_->writer.Null();
-  return *this;
+  constexpr std::size_t kLongest = 20;  // "-9223372036854775808"
+  char* at = room(kLongest + 1);
+  if (is_after_value_) { *at++ = ','; }
+  return wrote(std::to_chars(at, at + kLongest, value).ptr, /*value=*/true);
 }
 
 FlatWriter& FlatWriter::raw(std::string_view json) {
-  out_->writer.RawValue(json.data(), json.size(), rapidjson::kObjectType);
-  return *this;
-}
-
-std::string FlatWriter::take() && {
-  return {out_->buffer.GetString(), out_->buffer.GetSize()};
+  char* at = room(json.size() + 1);
+  if (is_after_value_) { *at++ = ','; }
+  return wrote(std::copy(json.begin(), json.end(), at), /*value=*/true);
 }
 
 }  // namespace gpubroker

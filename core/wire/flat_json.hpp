@@ -1,8 +1,8 @@
 #pragma once
 // JSON for what is read and written thousands of times a second: journal rows and reports. The forms are
 // those of core/wire/json.hpp: text written here is what dump_json writes, byte for byte, when the names of
-// each object are given in the order of the alphabet. RapidJSON reads and writes, and stays in flat_json.cpp;
-// no tree is built of a text.
+// each object are given in the order of the alphabet. RapidJSON reads, and stays in flat_json.cpp; no tree is
+// built of a text.
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -99,31 +99,40 @@ auto read_flat(std::string_view text, std::string_view source, Read read)
   return *std::move(answer);
 }
 
-/// Writes one JSON text from left to right. Bytes that are not UTF-8 are replaced, as dump_json does.
+/// Writes one JSON text from left to right. Bytes that are not UTF-8 are replaced, as dump_json does. Names
+/// that stand in the code as literals are taken as they are: nothing in them may need to be escaped.
 class FlatWriter {
  public:
   FlatWriter();
-  ~FlatWriter();
-  FlatWriter(const FlatWriter&) = delete;
-  FlatWriter& operator=(const FlatWriter&) = delete;
 
-  FlatWriter& open();
-  FlatWriter& close();
-  FlatWriter& open_list();
-  FlatWriter& close_list();
-  FlatWriter& name(std::string_view name) { return text(name); }
+  FlatWriter& open() { return begin('{'); }
+  FlatWriter& close() { return end('}'); }
+  FlatWriter& open_list() { return begin('['); }
+  FlatWriter& close_list() { return end(']'); }
+  template <std::size_t N>
+  FlatWriter& name(const char (&literal)[N]) {
+    char* at = room(N + 3);
+    if (is_after_value_) { *at++ = ','; }
+    *at++ = '"';
+    std::memcpy(at, literal, N - 1);
+    at += N - 1;
+    *at++ = '"';
+    *at++ = ':';
+    return wrote(at, /*value=*/false);
+  }
+  FlatWriter& name(std::string_view name);
   FlatWriter& text(std::string_view value);
   FlatWriter& texts(const std::vector<std::string>& values);
   FlatWriter& text_map(const std::map<std::string, std::string>& members);
   FlatWriter& number(std::int64_t value);
-  FlatWriter& boolean(bool value);
-  FlatWriter& null();
+  FlatWriter& boolean(bool value) { return raw(value ? "true" : "false"); }
+  FlatWriter& null() { return raw("null"); }
   /// A whole JSON value, already written.
   FlatWriter& raw(std::string_view json);
 
-  /// A member of an object, by the kind of its value; an absent optional is null.
-  template <class T>
-  FlatWriter& field(std::string_view key, const T& value) {
+  /// A member of an object, by the kind of its value; an absent optional is null. `key` is a literal or text.
+  template <class Key, class T>
+  FlatWriter& field(const Key& key, const T& value) {
     name(key);
     if constexpr (std::is_same_v<T, bool>) {
       return boolean(value);
@@ -141,16 +150,44 @@ class FlatWriter {
       return text(value);
     }
   }
-  template <class T>
-  FlatWriter& field(std::string_view key, const std::optional<T>& value) {
+  template <class Key, class T>
+  FlatWriter& field(const Key& key, const std::optional<T>& value) {
     return value ? field(key, *value) : name(key).null();
   }
 
-  std::string take() &&;
+  /// What is written so far, or since the last forget(): for a text that goes out piece by piece.
+  [[nodiscard]] std::string_view written() const { return {bytes_.get(), size_}; }
+  void forget() { size_ = 0; }
+  std::string take() && { return std::string(written()); }
 
  private:
-  struct Out;
-  std::unique_ptr<Out> out_;
+  FlatWriter& begin(char bracket) {
+    char* at = room(2);
+    if (is_after_value_) { *at++ = ','; }
+    *at++ = bracket;
+    return wrote(at, /*value=*/false);
+  }
+  FlatWriter& end(char bracket) {
+    char* at = room(1);
+    *at++ = bracket;
+    return wrote(at, /*value=*/true);
+  }
+  /// Where to write on: so many bytes are free there.
+  char* room(std::size_t bytes) {
+    if (room_ - size_ < bytes) { grow(bytes); }
+    return bytes_.get() + size_;
+  }
+  FlatWriter& wrote(const char* end, bool value) {
+    size_ = static_cast<std::size_t>(end - bytes_.get());
+    is_after_value_ = value;
+    return *this;
+  }
+  void grow(std::size_t bytes);
+
+  std::unique_ptr<char[]> bytes_;
+  std::size_t room_;
+  std::size_t size_ = 0;
+  bool is_after_value_ = false;  // what comes next is another one, or another member
 };
 
 }  // namespace gpubroker

@@ -19,6 +19,27 @@ inline std::string_view text_of(const std::uint8_t* bytes, std::size_t size) {
   return {static_cast<const char*>(static_cast<const void*>(bytes)), size};
 }
 
+/// Of a target with many checks each run makes one: its input's first byte says which, and is taken off. So a
+/// run costs what one parser costs, and a change to the input does not change whom it is for. `checks` is how
+/// often next() is asked; scripts/fuzz reads it here to write each seed once for each check.
+class Turn {
+ public:
+  Turn(std::string_view& input, int checks) : checks_(checks) {
+    if (input.empty()) { return; }
+    mine_ = static_cast<unsigned char>(input.front()) % checks;
+    input.remove_prefix(1);
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn() { must(asked_ == checks_, "each check has its turn"); }
+  bool next() { return asked_++ == mine_; }
+
+ private:
+  int checks_;
+  int mine_ = 0;
+  int asked_ = 0;
+};
+
 }  // namespace gpubroker::fuzz
 
 /// The body of a target: `input` is the text.

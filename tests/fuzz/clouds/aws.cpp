@@ -58,7 +58,7 @@ void check_skipper(std::string_view text) {
 }
 
 /// Machines, and what they lie in.
-void check_machines(std::string_view input) {
+void check_machine_page(std::string_view input) {
   const Result<aws::MachinePage> page = aws::parse_machines(input, "us-east-1");
   if (page.ok()) {
     for (const aws::Machine& machine : page.value().machines) {
@@ -69,63 +69,87 @@ void check_machines(std::string_view input) {
       fuzz::must(in_order, "a bill does not end before it begins");
     }
   }
-  static_cast<void>(aws::parse_launched(input, "us-east-1"));
-  std::vector<PricePoint> points;
-  static_cast<void>(aws::parse_price_history(
-      input, {"aws", "us-east-1", "us-east-1a", "p5.48xlarge", Market::spot}, points));
-  static_cast<void>(aws::parse_vpc(input));
-  static_cast<void>(aws::parse_groups(input));
-  static_cast<void>(aws::parse_created_group(input));
-  static_cast<void>(aws::parse_subnets(input));
-  static_cast<void>(aws::parse_placements(input));
-  static_cast<void>(aws::parse_addresses(input));
-  static_cast<void>(aws::parse_allocated(input, {"t"}));
-  static_cast<void>(aws::parse_capacity_blocks(input));
-  static_cast<void>(aws::parse_instance_action(input));
-  static_cast<void>(aws::place_of({std::string(input)}));
+}
+
+void check_machines(fuzz::Turn& turn, std::string_view input) {
+  if (turn.next()) { check_machine_page(input); }
+  if (turn.next()) { static_cast<void>(aws::parse_launched(input, "us-east-1")); }
+  if (turn.next()) {
+    std::vector<PricePoint> points;
+    static_cast<void>(aws::parse_price_history(
+        input, {"aws", "us-east-1", "us-east-1a", "p5.48xlarge", Market::spot}, points));
+  }
+  if (turn.next()) { static_cast<void>(aws::parse_vpc(input)); }
+  if (turn.next()) { static_cast<void>(aws::parse_groups(input)); }
+  if (turn.next()) { static_cast<void>(aws::parse_created_group(input)); }
+  if (turn.next()) { static_cast<void>(aws::parse_subnets(input)); }
+  if (turn.next()) { static_cast<void>(aws::parse_placements(input)); }
+  if (turn.next()) { static_cast<void>(aws::parse_addresses(input)); }
+  if (turn.next()) { static_cast<void>(aws::parse_allocated(input, {"t"})); }
+  if (turn.next()) { static_cast<void>(aws::parse_capacity_blocks(input)); }
+  if (turn.next()) { static_cast<void>(aws::parse_instance_action(input)); }
+  if (turn.next()) { static_cast<void>(aws::place_of({std::string(input)})); }
+}
+
+/// Prices and what else the feeds ask.
+void check_feeds(fuzz::Turn& turn, std::string_view input) {
+  const Instant now{1'795'521'600'000};
+  Harvest told;
+  if (turn.next()) { check_price_list(input); }
+  if (turn.next()) { check_skipper(input); }
+  if (turn.next()) {
+    if (const Result<Harvest> spot = aws::parse_spot_feed(input, now); spot.ok()) {
+      check(spot.value(), /*priced=*/true);
+    }
+  }
+  if (turn.next()) {
+    aws::SpotPrices prices;
+    static_cast<void>(aws::parse_spot_history(input, "us-east-1", now, prices, told));
+    for (const auto& [key, price] : prices) {
+      fuzz::must(price.listing.offer.price.micros_per_hour > 0, "a spot price is above zero");
+    }
+  }
+  if (turn.next()) {
+    static_cast<void>(aws::parse_instance_types(input, "us-east-1", now, told));
+    check(told, /*priced=*/false);
+  }
+  if (turn.next()) {
+    static_cast<void>(aws::parse_blocks(input, "us-east-1", now, told));
+    check(told, /*priced=*/true);
+  }
+  if (turn.next()) { static_cast<void>(aws::parse_region_index(input)); }
+  if (turn.next()) { static_cast<void>(aws::parse_spot_advisor(input)); }
+  if (turn.next()) { static_cast<void>(aws::parse_offerings(input, "us-east-1", told)); }
+  if (turn.next()) { static_cast<void>(aws::parse_scores(input, {"p5.48xlarge"}, told)); }
+  if (turn.next()) { static_cast<void>(aws::parse_regions(input)); }
+  if (turn.next()) {
+    static_cast<void>(aws::parse_error({.status = 400, .body = std::string(input)}, "x", now));
+  }
+}
+
+void check_credentials(fuzz::Turn& turn, std::string_view input) {
+  if (turn.next()) { static_cast<void>(aws::parse_caller_identity(input)); }
+  if (turn.next()) { static_cast<void>(aws::parse_sts_credentials(input)); }
+  if (turn.next()) { static_cast<void>(aws::parse_sso_credentials(input)); }
+  if (turn.next()) { static_cast<void>(aws::parse_process_credentials(input)); }
+  if (turn.next()) { static_cast<void>(aws::parse_metadata_credentials(input, "x")); }
+  if (turn.next()) { static_cast<void>(aws::parse_github_token(input)); }
+  if (turn.next()) {
+    if (const Result<aws::SsoToken> token = aws::parse_sso_token(input); token.ok()) {
+      const Result<aws::SsoToken> again = aws::parse_sso_token(aws::format_sso_token(token.value()));
+      fuzz::must(again.ok() && again.value().access.reveal() == token.value().access.reveal(),
+                 "a token is kept whole");
+    }
+  }
+  if (turn.next()) { static_cast<void>(aws::split_command(input)); }
+  if (turn.next()) { static_cast<void>(aws::is_region_name(input)); }
 }
 
 }  // namespace
 
 GPUBROKER_FUZZ_TARGET(input) {
-  const Instant now{1'795'521'600'000};
-  check_machines(input);
-  check_price_list(input);
-  check_skipper(input);
-  static_cast<void>(aws::parse_region_index(input));
-  const Result<Harvest> spot = aws::parse_spot_feed(input, now);
-  if (spot.ok()) { check(spot.value(), /*priced=*/true); }
-  static_cast<void>(aws::parse_spot_advisor(input));
-
-  aws::SpotPrices prices;
-  Harvest told;
-  static_cast<void>(aws::parse_spot_history(input, "us-east-1", now, prices, told));
-  for (const auto& [key, price] : prices) {
-    fuzz::must(price.listing.offer.price.micros_per_hour > 0, "a spot price is above zero");
-  }
-  Harvest types;
-  static_cast<void>(aws::parse_instance_types(input, "us-east-1", now, types));
-  check(types, /*priced=*/false);
-  Harvest blocks;
-  static_cast<void>(aws::parse_blocks(input, "us-east-1", now, blocks));
-  check(blocks, /*priced=*/true);
-  static_cast<void>(aws::parse_offerings(input, "us-east-1", told));
-  static_cast<void>(aws::parse_scores(input, {"p5.48xlarge"}, told));
-  static_cast<void>(aws::parse_regions(input));
-  static_cast<void>(aws::parse_caller_identity(input));
-  static_cast<void>(aws::parse_error({.status = 400, .body = std::string(input)}, "x", now));
-
-  static_cast<void>(aws::parse_sts_credentials(input));
-  static_cast<void>(aws::parse_sso_credentials(input));
-  static_cast<void>(aws::parse_process_credentials(input));
-  static_cast<void>(aws::parse_metadata_credentials(input, "x"));
-  static_cast<void>(aws::parse_github_token(input));
-  const Result<aws::SsoToken> token = aws::parse_sso_token(input);
-  if (token.ok()) {
-    const Result<aws::SsoToken> again = aws::parse_sso_token(aws::format_sso_token(token.value()));
-    fuzz::must(again.ok() && again.value().access.reveal() == token.value().access.reveal(),
-               "a token is kept whole");
-  }
-  static_cast<void>(aws::split_command(input));
-  static_cast<void>(aws::is_region_name(input));
+  fuzz::Turn turn(input, 34);
+  check_machines(turn, input);
+  check_feeds(turn, input);
+  check_credentials(turn, input);
 }

@@ -43,18 +43,18 @@ void read_scores(std::string_view input) {
   }
 }
 
-void read_logins(std::string_view input) {
+void read_logins(fuzz::Turn& turn, std::string_view input) {
   const Instant now{0};
   const HttpResponse refused{
       .status = 401, .headers = {{"www-authenticate", std::string(input)}}, .body = std::string(input)};
-  static_cast<void>(azure::parse_token(input, now));
-  static_cast<void>(azure::parse_az_token(input, now));
-  static_cast<void>(azure::parse_github_token(input));
-  static_cast<void>(azure::parse_profile(input));
-  static_cast<void>(azure::parse_login_error(refused, now));
-  static_cast<void>(azure::parse_error(refused, "GET /x", now));
-  static_cast<void>(azure::claims_challenge(refused));
-  static_cast<void>(azure::read_token(Secret(std::string(input))));
+  if (turn.next()) { static_cast<void>(azure::parse_token(input, now)); }
+  if (turn.next()) { static_cast<void>(azure::parse_az_token(input, now)); }
+  if (turn.next()) { static_cast<void>(azure::parse_github_token(input)); }
+  if (turn.next()) { static_cast<void>(azure::parse_profile(input)); }
+  if (turn.next()) { static_cast<void>(azure::parse_login_error(refused, now)); }
+  if (turn.next()) { static_cast<void>(azure::parse_error(refused, "GET /x", now)); }
+  if (turn.next()) { static_cast<void>(azure::claims_challenge(refused)); }
+  if (turn.next()) { static_cast<void>(azure::read_token(Secret(std::string(input)))); }
 }
 
 /// Every list, alone and together with itself as if all had come so.
@@ -75,6 +75,10 @@ void read_machines(std::string_view input) {
     fuzz::must(view.state != NodeState::running || !view.address.host.empty(), "what runs has an address");
     fuzz::must(view.state != NodeState::ended || !view.end_reason.empty(), "what ended has a reason");
   }
+}
+
+void read_operation(std::string_view input) {
+  const Instant now{1'795'521'600'000};
   const HttpResponse answer{
       .status = 200, .headers = {{"azure-asyncoperation", std::string(input)}}, .body = std::string(input)};
   const auto url = azure::operation_url(answer);
@@ -82,27 +86,35 @@ void read_machines(std::string_view input) {
     fuzz::must(url.value().rfind("https://management.azure.com/", 0) == 0, "an operation is asked at ARM");
   }
   static_cast<void>(azure::parse_operation(answer, "operation", now));
-  static_cast<void>(azure::parse_resource(input));
-  static_cast<void>(azure::parse_group(input));
-  static_cast<void>(azure::parse_living(input));
-  static_cast<void>(azure::parse_reservation_groups(input, "eastus"));
-  static_cast<void>(azure::parse_reservations(input, "Standard_ND96isr_H100_v5"));
-  static_cast<void>(azure::parse_own_name(input));
-  static_cast<void>(azure::parse_events(input, "m", now));
+}
+
+void read_answers(fuzz::Turn& turn, std::string_view input) {
+  if (turn.next()) { static_cast<void>(azure::parse_resource(input)); }
+  if (turn.next()) { static_cast<void>(azure::parse_group(input)); }
+  if (turn.next()) { static_cast<void>(azure::parse_living(input)); }
+  if (turn.next()) { static_cast<void>(azure::parse_reservation_groups(input, "eastus")); }
+  if (turn.next()) { static_cast<void>(azure::parse_reservations(input, "Standard_ND96isr_H100_v5")); }
+  if (turn.next()) { static_cast<void>(azure::parse_own_name(input)); }
+  if (turn.next()) { static_cast<void>(azure::parse_events(input, "m", Instant{1'795'521'600'000})); }
 }
 
 }  // namespace
 
 GPUBROKER_FUZZ_TARGET(input) {
-  read_prices(input);
-  read_quotas(input);
-  read_scores(input);
-  read_logins(input);
-  read_machines(input);
-  static_cast<void>(azure::parse_link(input, azure::kArm));
-  static_cast<void>(azure::parse_locations(input));
-  static_cast<void>(azure::parse_subscription(input));
-  static_cast<void>(azure::parse_subscriptions(input));
-  const auto grants = azure::parse_permissions(input);
-  if (grants.ok()) { static_cast<void>(azure::allows(grants.value().rows, "Microsoft.Compute/skus/read")); }
+  fuzz::Turn turn(input, 25);
+  if (turn.next()) { read_prices(input); }
+  if (turn.next()) { read_quotas(input); }
+  if (turn.next()) { read_scores(input); }
+  if (turn.next()) { read_machines(input); }
+  if (turn.next()) { read_operation(input); }
+  read_logins(turn, input);
+  read_answers(turn, input);
+  if (turn.next()) { static_cast<void>(azure::parse_link(input, azure::kArm)); }
+  if (turn.next()) { static_cast<void>(azure::parse_locations(input)); }
+  if (turn.next()) { static_cast<void>(azure::parse_subscription(input)); }
+  if (turn.next()) { static_cast<void>(azure::parse_subscriptions(input)); }
+  if (turn.next()) {
+    const auto grants = azure::parse_permissions(input);
+    if (grants.ok()) { static_cast<void>(azure::allows(grants.value().rows, "Microsoft.Compute/skus/read")); }
+  }
 }

@@ -39,27 +39,32 @@ void check_machines(std::string_view input, Instant now) {
     fuzz::must(instance.view.state != NodeState::ended || !instance.view.end_reason.empty(),
                "an end has a reason");
   }
-  std::vector<Leftover> leftovers;
-  std::vector<gcp::Reservation> reservations;
-  bool is_open = false;
-  static_cast<void>(gcp::parse_policies(input, leftovers));
-  static_cast<void>(gcp::parse_own_firewalls(input, leftovers));
-  static_cast<void>(gcp::parse_firewalls(input, is_open));
-  static_cast<void>(gcp::parse_reservations(input, reservations));
-  for (const gcp::Reservation& one : reservations) { fuzz::must(one.free >= 0, "no fewer than none"); }
 }
 
-}  // namespace
+void check_lists(fuzz::Turn& turn, std::string_view input) {
+  std::vector<Leftover> leftovers;
+  bool is_open = false;
+  if (turn.next()) { static_cast<void>(gcp::parse_policies(input, leftovers)); }
+  if (turn.next()) { static_cast<void>(gcp::parse_own_firewalls(input, leftovers)); }
+  if (turn.next()) { static_cast<void>(gcp::parse_firewalls(input, is_open)); }
+  if (turn.next()) {
+    std::vector<gcp::Reservation> reservations;
+    static_cast<void>(gcp::parse_reservations(input, reservations));
+    for (const gcp::Reservation& one : reservations) { fuzz::must(one.free >= 0, "no fewer than none"); }
+  }
+}
 
-GPUBROKER_FUZZ_TARGET(input) {
-  const Instant now{1'795'521'600'000};
+void check_prices(std::string_view input, Instant now) {
   Harvest harvest;
   gcp::PartPrices prices;
   std::size_t count = 0;
   static_cast<void>(gcp::parse_skus(input, prices, count, harvest));
   prices.add_machines(now, harvest);
-  static_cast<void>(gcp::read_sku_name(input));
+  check(harvest);
+}
 
+void check_sold(std::string_view input) {
+  Harvest harvest;
   gcp::Zones zones;
   gcp::SoldIn types;
   gcp::SoldIn accelerators;
@@ -67,23 +72,48 @@ GPUBROKER_FUZZ_TARGET(input) {
   static_cast<void>(gcp::parse_machine_types(input, types, harvest));
   static_cast<void>(gcp::parse_accelerator_types(input, accelerators));
   gcp::add_sold_signals(zones, types, accelerators, harvest);
+  check(harvest);
+}
 
+void check_quotas(std::string_view input) {
+  Harvest harvest;
   gcp::Quotas quotas;
   static_cast<void>(gcp::parse_region_quotas(input, quotas));
   static_cast<void>(gcp::parse_quota_infos(input, quotas));
   const Result<std::optional<gcp::Quota>> all_regions = gcp::parse_project_quota(input);
   gcp::add_quota_signals(quotas, all_regions.ok() ? all_regions.value() : std::nullopt, harvest);
-  static_cast<void>(gcp::parse_calendar_advice(input, "a4-highgpu-8g", "us-central1", now, harvest));
   check(harvest);
-  check_machines(input, now);
+}
 
-  static_cast<void>(gcp::parse_permissions(input));
-  static_cast<void>(gcp::parse_error({.status = 403, .body = std::string(input)}, "GET x", now));
-  static_cast<void>(gcp::parse_adc(input, "file"));
-  static_cast<void>(gcp::parse_token(input, now));
-  static_cast<void>(gcp::parse_generated_token(input));
-  static_cast<void>(gcp::parse_token_info(input));
-  static_cast<void>(gcp::read_subject_token(input, {.json_field = "value"}));
-  static_cast<void>(gcp::read_executable_answer(input, now));
-  static_cast<void>(gcp::impersonated_email(input));
+void check_credentials(fuzz::Turn& turn, std::string_view input, Instant now) {
+  if (turn.next()) { static_cast<void>(gcp::parse_permissions(input)); }
+  if (turn.next()) {
+    static_cast<void>(gcp::parse_error({.status = 403, .body = std::string(input)}, "GET x", now));
+  }
+  if (turn.next()) { static_cast<void>(gcp::parse_adc(input, "file")); }
+  if (turn.next()) { static_cast<void>(gcp::parse_token(input, now)); }
+  if (turn.next()) { static_cast<void>(gcp::parse_generated_token(input)); }
+  if (turn.next()) { static_cast<void>(gcp::parse_token_info(input)); }
+  if (turn.next()) { static_cast<void>(gcp::read_subject_token(input, {.json_field = "value"})); }
+  if (turn.next()) { static_cast<void>(gcp::read_executable_answer(input, now)); }
+  if (turn.next()) { static_cast<void>(gcp::impersonated_email(input)); }
+}
+
+}  // namespace
+
+GPUBROKER_FUZZ_TARGET(input) {
+  const Instant now{1'795'521'600'000};
+  fuzz::Turn turn(input, 19);
+  if (turn.next()) { check_prices(input, now); }
+  if (turn.next()) { check_sold(input); }
+  if (turn.next()) { check_quotas(input); }
+  if (turn.next()) {
+    Harvest harvest;
+    static_cast<void>(gcp::parse_calendar_advice(input, "a4-highgpu-8g", "us-central1", now, harvest));
+    check(harvest);
+  }
+  if (turn.next()) { check_machines(input, now); }
+  if (turn.next()) { static_cast<void>(gcp::read_sku_name(input)); }
+  check_lists(turn, input);
+  check_credentials(turn, input, now);
 }

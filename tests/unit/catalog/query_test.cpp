@@ -138,6 +138,71 @@ TEST_CASE("availability told by a signal counts as well") {
                        "aws/us-east-1/p5.48xlarge/on_demand 55.04"});
 }
 
+TEST_CASE("zones where a type is said to be sold are shown, with nothing promised") {
+  World world;
+  // GCP prices a region; its machine types are told by zone.
+  world.take("gcp/skus", {listing("gcp/us-central1/a3-highgpu-8g/on_demand", "H100", 8, "88.49"),
+                          listing("gcp/us-east4/a3-highgpu-8g/on_demand", "H100", 8, "88.49")});
+  const auto in_zone = [](const std::string& zone, Availability availability) {
+    return Signal{.provider = "gcp",
+                  .region = "us-central1",
+                  .zone = zone,
+                  .instance_type = "a3-highgpu-8g",
+                  .availability = std::move(availability)};
+  };
+  const Availability sold{.basis = "GCP sells it in this zone"};
+  Harvest types;
+  types.signals = {in_zone("us-central1-c", sold), in_zone("us-central1-a", sold)};
+  world.take("gcp/compute", types);
+  std::vector<OfferRow> rows = world.find();
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].zones == std::vector<ZoneSignal>{{"us-central1-a", sold}, {"us-central1-c", sold}});
+  CHECK(rows[0].signals.empty());
+  CHECK(rows[1].zones.empty());
+  CHECK(world.find({.only_available = true}).empty());
+  types.signals[0].availability = {AvailabilityKind::count, 2, "calendar"};
+  world.take("gcp/compute", types);
+  CHECK(world.find({.only_available = true}).size() == 1);
+}
+
+TEST_CASE("a cloud's own row takes the place of the table's") {
+  World world;
+  // Crusoe's table knows no regions, its catalog of types does; of the A100 it says nothing.
+  Listing table = listing("crusoe/any/h100-80gb-sxm-ib.8x/on_demand", "H100-SXM-80GB", 8, "31.2");
+  table.basis = PriceBasis::table;
+  Listing other = listing("crusoe/any/a100-80gb-sxm-ib.8x/on_demand", "A100-SXM-80GB", 8, "18.4");
+  other.basis = PriceBasis::table;
+  world.take("crusoe/price-table", {table, other});
+  CHECK(world.find().size() == 2);
+  Listing live = listing("crusoe/us-east1/h100-80gb-sxm-ib.8x/on_demand", "H100-SXM-80GB", 8, "30");
+  world.take("crusoe/types", {live});
+  CHECK(world.names() == Names{"crusoe/any/a100-80gb-sxm-ib.8x/on_demand 18.40",
+                               "crusoe/us-east1/h100-80gb-sxm-ib.8x/on_demand 30.00"});
+  CHECK(world.names({.gpu = gpu("H100:8")}) == Names{"crusoe/us-east1/h100-80gb-sxm-ib.8x/on_demand 30.00"});
+  const std::vector<ModelSummary> models = summarize_models(world.db()).value();
+  REQUIRE(models.size() == 2);
+  CHECK(models[0].offers + models[1].offers == 2);
+  // Without a price of its own it does not take the place of one.
+  live.offer.price = {};
+  live.basis = PriceBasis::quote;
+  world.take("crusoe/types", {live});
+  CHECK(world.find().size() == 3);
+}
+
+TEST_CASE("a table's row is superseded in its own region and market only") {
+  World world;
+  // Nebius' table and its live prices name the same regions.
+  world.take("nebius/price-table", {listing("nebius/eu-north1/gpu-h100-sxm.8/on_demand", "H100", 8, "36"),
+                                    listing("nebius/us-central1/gpu-h100-sxm.8/on_demand", "H100", 8, "36")});
+  world.take("nebius/platforms", {listing("nebius/eu-north1/gpu-h100-sxm.8/on_demand", "H100", 8, "35"),
+                                  listing("nebius/us-central1/gpu-h100-sxm.8/spot", "H100", 8, "17")});
+  world.take("nebiusx/platforms", {listing("nebiusx/us-central1/gpu-h100-sxm.8/on_demand", "H100", 8, "34")});
+  CHECK(world.names() == Names{"nebius/us-central1/gpu-h100-sxm.8/spot 17.00",
+                               "nebiusx/us-central1/gpu-h100-sxm.8/on_demand 34.00",
+                               "nebius/eu-north1/gpu-h100-sxm.8/on_demand 35.00",
+                               "nebius/us-central1/gpu-h100-sxm.8/on_demand 36.00"});
+}
+
 TEST_CASE("nothing found: which condition is in the way, by how much, and what comes nearest") {
   World world;
   fill(world);

@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include "cmd/offers_data.hpp"
+
 namespace gpubroker {
 namespace {
 
@@ -24,6 +26,16 @@ OfferRow row() {
   listing.parts = {{.what = "8 x GPU", .rate = {78'372'400}, .source = "sku AAAA"},
                    {.what = "208 vCPU and 1872 GiB", .rate = {9'460'060}, .source = "sku BBBB"}};
   return row;
+}
+
+/// What goes out, in one piece.
+template <class Writer>
+std::string written(const std::vector<OfferRow>& rows, int nodes) {
+  std::string text;
+  Writer writer(nodes, [&text](std::string_view piece) { text += piece; });
+  for (const OfferRow& row : rows) { writer.add(row); }
+  writer.finish();
+  return text;
 }
 
 TEST_CASE("offers: a price list never says that there is a machine") {
@@ -55,7 +67,7 @@ TEST_CASE("offers: what has no price is a quote, never zero") {
   const std::string table = offer_table({quote}, {}, kNow).tabbed();
   CHECK(table.find("quote") != std::string::npos);
   CHECK(table.find("0.00") == std::string::npos);
-  const auto json = nlohmann::json::parse(offer_json({quote}, 1));
+  const auto json = nlohmann::json::parse(written<OfferJson>({quote}, 1));
   CHECK(json["offers"][0]["usd_per_machine_hour"].is_null());
   CHECK(json["offers"][0]["price_basis"] == "quote");
   CHECK(explain_offer(quote, 1, kNow).find("on request only") != std::string::npos);
@@ -73,7 +85,7 @@ TEST_CASE("offers: an explanation names every part of the price and its source")
 }
 
 TEST_CASE("offers: JSON has every field, amounts as texts, what is absent as null") {
-  const auto offer = nlohmann::json::parse(offer_json({row()}, 4))["offers"][0];
+  const auto offer = nlohmann::json::parse(written<OfferJson>({row()}, 4))["offers"][0];
   CHECK(offer["usd_per_machine_hour"] == "88.49");
   CHECK(offer["usd_per_gpu_hour"] == "11.06125");
   CHECK(offer["usd_per_hour_of_nodes"] == "353.96");
@@ -84,10 +96,64 @@ TEST_CASE("offers: JSON has every field, amounts as texts, what is absent as nul
   CHECK(offer["price_parts"].size() == 2);
 }
 
+TEST_CASE("offers: JSON of every kind of field, byte for byte") {
+  OfferRow spot = row();
+  spot.listing.offer.key = {"aws", "us-east-1", "us-east-1a", "p5.48xlarge", Market::block};
+  spot.listing.gpu_text = "\"H100\" \\ é";
+  spot.listing.parts.pop_back();
+  spot.listing.availability = {.kind = AvailabilityKind::count, .value = 2, .basis = "a"};
+  spot.signals = {{.kind = AvailabilityKind::score, .value = 7, .basis = "b"}};
+  spot.zones = {{"z", {.basis = "c"}}};
+  spot.reclaimed_percent_most = 5;
+  spot.chance_percent = 50;
+  spot.listing.window = Window{kNow, kNow + std::chrono::hours{24}};
+  spot.price_since = {};
+  CHECK(
+      written<OfferJson>({spot}, 2) ==
+      R"({"schema":1,"offers":[{"cloud":"aws","region":"us-east-1","zone":"us-east-1a",)"
+      R"("instance_type":"p5.48xlarge","market":"block","gpu":{"model":"H100","form":"SXM","memory_gib":80,)"
+      R"("count":8,"in_the_clouds_words":"\"H100\" \\ é"},"nodes":2,"usd_per_machine_hour":"88.49",)"
+      R"("usd_per_gpu_hour":"11.06125","usd_per_hour_of_nodes":"176.98","price_basis":"computed",)"
+      R"("price_since":null,"price_parts":[{"source":"sku AAAA","usd_per_hour":"78.3724","what":"8 x GPU"}],)"
+      R"("availability":{"basis":"a","kind":"count","value":2},)"
+      R"("signals":[{"basis":"b","kind":"score","value":7}],"zones":[{"zone":"z","availability":{"basis":"c","kind":"unknown","value":0}}],"available_now":true,)"
+      R"("reclaimed_percent_most":5,"chance_percent":50,"vcpus":208,"memory_mib":1916928,"disk_gib":0,)"
+      R"("arch":"","fabric":"unknown","fabric_gbps":0,"nvlink_domain":0,"seller":"","variant":"",)"
+      R"("from":"2026-11-24T12:00:00Z","until":"2026-11-25T12:00:00Z",)"
+      R"("learnt_at":"2026-11-24T10:00:00Z","source":"gcp/skus"}]})"
+      "\n");
+}
+
+TEST_CASE("offers: a zone in which it is sold is told, and is no machine") {
+  OfferRow zoned = row();
+  zoned.zones = {{"us-central1-a", {.basis = "GCP sells it in this zone"}}};
+  CHECK(availability_text(zoned) == "unknown");
+  CHECK(explain_offer(zoned, 1, kNow)
+            .find("us-central1-a: nobody says whether there is one now (GCP sells it "
+                  "in this zone)") != std::string::npos);
+  zoned.zones.push_back({"us-central1-b", {.kind = AvailabilityKind::count, .value = 0, .basis = "x"}});
+  zoned.zones.push_back({"us-central1-c", {.kind = AvailabilityKind::count, .value = 3, .basis = "x"}});
+  CHECK(availability_text(zoned) == "3 now");
+}
+
+TEST_CASE("offers: what goes out in pieces is one text") {
+  std::size_t pieces = 0;
+  std::string text;
+  OfferJson writer(1, [&](std::string_view piece) {
+    ++pieces;
+    text += piece;
+  });
+  for (int i = 0; i < 2'000; ++i) { writer.add(row()); }
+  writer.finish();
+  CHECK(pieces > 3);
+  CHECK(nlohmann::json::parse(text)["offers"].size() == 2'000);
+  CHECK(nlohmann::json::parse(written<OfferJson>({}, 1))["offers"].empty());
+}
+
 TEST_CASE("offers: CSV quotes what must be quoted") {
   OfferRow odd = row();
   odd.listing.offer.key.region = "Utah, USA";
-  const std::string csv = offer_csv({odd}, 1);
+  const std::string csv = written<OfferCsv>({odd}, 1);
   CHECK(csv.find("gcp,\"Utah, USA\",") != std::string::npos);
   CHECK(csv.find("\r\n") != std::string::npos);
 }
