@@ -66,9 +66,7 @@ TEST_CASE("what changes in one place leaves the pieces of the others") {
   CHECK(known.size() < 120);
   const auto news = [&](const std::string& after) {
     std::size_t count = 0;
-    for (const ArchivePiece& piece : desk.cut(after).pieces) {
-      count += 1 - known.count(piece.sha256);
-    }
+    for (const ArchivePiece& piece : desk.cut(after).pieces) { count += 1 - known.count(piece.sha256); }
     return count;
   };
   CHECK(news(before) == 0);
