@@ -8,7 +8,7 @@
     clouds.py BINARY SOURCE gang N       N machines without sshd at GCP, of which one zone has no stock and one answer is lost: from
                                          the launch to all of them found running; beside it the cloud's own time to start them
 """
-import glob, json, os, shutil, sqlite3, stat, subprocess, sys, tempfile, time
+import glob, json, os, shutil, signal, sqlite3, stat, subprocess, sys, tempfile, time
 
 source = os.path.abspath(sys.argv[2])
 sys.path[:0] = [os.path.join(source, "tests"), os.path.join(source, "tests/e2e")]
@@ -132,4 +132,6 @@ def measure_gang():
 try:
     {"nodes": measure_nodes, "stand-ins": measure_stand_ins, "gang": measure_gang}[what]()
 finally:
+    if os.getpid() == 1:  # of a PID namespace of our own: a supervisor that still writes would put the folder back
+        os.kill(-1, signal.SIGKILL)
     shutil.rmtree(folder, ignore_errors=True)
