@@ -93,7 +93,7 @@ int exit_of(const std::vector<Checked>& checked, bool named) {
 Result<int> run_check(const CheckCli& options, Context& context) {
   TRY(const Millis timeout, parse_duration(options.timeout, "s"));
   TRY(const std::vector<Cloud*> clouds, choose_clouds(context, options.clouds));
-  TRY(Http* const network, context.http());
+  TRY(Http* const network, context.network.http());
   std::vector<Checked> checked(clouds.size());
   const Validators none;
   if (context.terminal.live) { std::cerr << "asking " << clouds.size() << " clouds …" << std::flush; }

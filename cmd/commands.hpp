@@ -4,8 +4,9 @@
 #include <utility>
 #include <vector>
 
+#include "cmd/agent/agent_process.hpp"
+#include "cmd/agent/interrupts.hpp"
 #include "cmd/context.hpp"
-#include "cmd/interrupts.hpp"
 
 namespace gpubroker {
 
@@ -42,10 +43,6 @@ struct SuperviseOptions {
 };
 Result<int> run_supervise(const SuperviseOptions& options, Context& context);
 
-struct AgentOptions {
-  std::string root;
-  int attempt = 0;
-};
 Result<int> run_agent_command(const AgentOptions& options, Context& context);
 Result<int> run_machine_command(const std::vector<std::string>& arguments, Context& context);
 

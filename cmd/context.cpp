@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "cmd/agent_program.hpp"
 #include "core/base/text.hpp"
-#include "core/net/curl_http.hpp"
-#include "core/net/retry_http.hpp"
 #include "core/store/sqlite_journal.hpp"
 #include "core/wire/digest.hpp"
 #include "providers/registry.hpp"
@@ -72,12 +71,12 @@ Result<Journal*> Context::journal_or_empty() {
 Result<std::map<std::string, Provider*>> Context::providers() {
   if (providers_.empty()) {
     TRY(const std::string binary, processes.self_path());
-    TRY(Http* const network, patient_http());
+    TRY(Http* const http, network.patient_http());
     const CloudParts cloud{.clock = clock,
                            .random = random,
                            .files = files,
                            .processes = processes,
-                           .http = *network,
+                           .http = *http,
                            .fan_out = fan_out,
                            .keys = keys(),
                            .channel = ssh()};
@@ -112,10 +111,8 @@ SshChannel& Context::ssh() {
       folder = processes.env("XDG_RUNTIME_DIR").value_or("/tmp") + "/gpubroker-" +
                to_hex(sha256(home)).substr(0, 12);
     }
-    ssh_ = std::make_unique<SshChannel>(
-        processes, files,
-        SshOptions{.folder = folder,
-                   .binary = processes.self_path().ok() ? processes.self_path().value() : ""});
+    ssh_ = std::make_unique<SshChannel>(processes, files,
+                                        SshOptions{.folder = folder, .program_gz = agent_program_gz()});
   }
   return *ssh_;
 }
@@ -125,34 +122,6 @@ const std::vector<std::unique_ptr<Cloud>>& Context::clouds() {
     for (const CloudEntry& entry : all_clouds()) { clouds_.push_back(entry.make(files, processes)); }
   }
   return clouds_;
-}
-
-Result<Http*> Context::http() {
-  const std::lock_guard<std::mutex> hold(network_lock_);
-  if (!http_) {
-    CurlOptions options{.user_agent = std::string("gpubroker/") + GPUBROKER_VERSION,
-                        .ca_file = processes.env("SSL_CERT_FILE").value_or("")};
-    for (const std::string& rule : split(processes.env("GPUBROKER_CONNECT_TO").value_or(""), ',')) {
-      if (!rule.empty()) { options.connect_to.push_back(rule); }
-    }
-    TRY(http_, make_curl_http(std::move(options)));
-  }
-  return http_.get();
-}
-
-Result<Http*> Context::patient_http() {
-  TRY(Http* const network, http());
-  const std::lock_guard<std::mutex> hold(network_lock_);
-  if (!patient_http_) {
-    patient_http_ =
-        std::make_unique<RetryHttp>(*network, clock, random, RetryOptions{.total = std::chrono::seconds{30}});
-  }
-  return patient_http_.get();
-}
-
-Result<StoreNetwork> Context::store_network() {
-  TRY(Http* const network, patient_http());
-  return StoreNetwork{.http = *network, .clock = clock, .random = random};
 }
 
 Result<CatalogDb*> Context::catalog() {

@@ -7,9 +7,9 @@
 
 #include "catalog/booking_offers.hpp"
 #include "catalog/catalog_db.hpp"
+#include "cmd/agent/network.hpp"
 #include "cmd/terminal.hpp"
 #include "core/base/result.hpp"
-#include "core/checkpoint/checkpoint.hpp"
 #include "core/net/fan_out.hpp"
 #include "core/net/key_ring.hpp"
 #include "core/net/ssh_channel.hpp"
@@ -51,6 +51,7 @@ class Context {
   PosixFiles files;
   PosixProcesses processes;
   ThreadFanOut fan_out;
+  Network network{clock, random, processes};
   Setting home_setting;      // --home, $GPUBROKER_HOME, $XDG_STATE_HOME/gpubroker, ~/.local/state/gpubroker
   Setting scenario_setting;  // of the local provider: --scenario or $GPUBROKER_SCENARIO
   std::string home;
@@ -72,13 +73,6 @@ class Context {
   KeyRing& keys();
   /// All clouds whose prices are asked.
   const std::vector<std::unique_ptr<Cloud>>& clouds();
-  /// The network; $GPUBROKER_CONNECT_TO (as curl's --connect-to, several separated by commas) and
-  /// $SSL_CERT_FILE are honoured.
-  Result<Http*> http();
-  /// The same, and what passes is tried again for 30 s.
-  Result<Http*> patient_http();
-  /// The same for a checkpoint store; from any thread.
-  Result<StoreNetwork> store_network();
   Result<CatalogDb*> catalog();
   /// `not_found` while nothing was ever refreshed.
   Result<CatalogDb*> catalog_to_read();
@@ -92,9 +86,6 @@ class Context {
   std::unique_ptr<BookingOffers> offers_;
   std::function<void(std::function<void()>)> refresh_later_;
   std::vector<std::unique_ptr<Cloud>> clouds_;
-  std::unique_ptr<Http> http_;
-  std::unique_ptr<Http> patient_http_;
-  std::mutex network_lock_;  // of http_ and patient_http_
   std::mutex refresh_lock_;  // of writing the catalog
   std::unique_ptr<CatalogDb> catalog_;
   std::unique_ptr<CatalogDb> catalog_to_read_;

@@ -29,6 +29,12 @@ std::int64_t last_step(const WorkloadState& state) {
   return step;
 }
 
+std::size_t count_started(const Attempt& attempt) {
+  return static_cast<std::size_t>(
+      std::count_if(attempt.nodes.begin(), attempt.nodes.end(),
+                    [](const auto& entry) { return entry.second.agent_started; }));
+}
+
 std::string launched_event(const WorkloadId& id, bool already, Instant at) {
   return event("launched", id, at, {{"already", already}});
 }
@@ -56,6 +62,12 @@ std::string progress_event(const WorkloadState& state, Instant at) {
                {{"phase", to_string(state.phase)},
                 {"step", step < 0 ? Json(nullptr) : Json(step)},
                 {"cost_usd", format_money(state.accrued(at))}});
+}
+
+std::string starting_event(const WorkloadState& state, const Attempt& attempt, Instant at) {
+  return event(
+      "starting", state.id, at,
+      {{"attempt", attempt.number}, {"sent", count_started(attempt)}, {"nodes", attempt.nodes.size()}});
 }
 
 std::string output_event(const WorkloadId& id, const OutputLine& line, Instant at) {

@@ -17,12 +17,21 @@ constexpr Millis kSupervise{5'000};  // how often a supervisor that died is noti
 constexpr Millis kSilence{10'000};   // after so long something is said
 constexpr std::int64_t kTail = 10;   // lines of output shown to somebody who comes back
 
+/// "sending to nodes 37/64"; empty when there is nothing to be sent.
+std::string sending_line(const WorkloadState& state) {
+  const Attempt* const attempt = state.phase == Phase::starting ? state.current() : nullptr;
+  if (attempt == nullptr || attempt->nodes.empty()) { return {}; }
+  return "sending to nodes " + std::to_string(count_started(*attempt)) + "/" +
+         std::to_string(attempt->nodes.size());
+}
+
 /// "running for 3m, step 40, 0.12 USD so far".
 std::string progress_line(const WorkloadState& state, Instant now) {
   std::string line = std::string(to_string(state.phase)) + " for " + short_duration(now - state.phase_at);
   if (const Attempt* const attempt = state.current()) {
     line += ", attempt " + std::to_string(attempt->number) + " on " + format_offer_key(attempt->offer.key);
   }
+  if (const std::string sending = sending_line(state); !sending.empty()) { line += ", " + sending; }
   if (const std::int64_t step = last_step(state); step >= 0) { line += ", step " + std::to_string(step); }
   line += ", " + format_money(state.accrued(now)) + " USD so far";
   const std::string why = state.wait_reason.empty() ? state.reason : state.wait_reason;
@@ -103,6 +112,7 @@ class Viewer {
         voice_.event(waiting_event(state, now), now);
       }
     }
+    show_sending(state, now);
     known_ = true;
   }
 
@@ -154,6 +164,14 @@ class Viewer {
     voice_.event(attempt_over_event(state, attempt, now), now);
   }
 
+  /// For programs; a person reads it in the line that is always there.
+  void show_sending(const WorkloadState& state, Instant now) {
+    const std::string line = sending_line(state);
+    if (line.empty() || line == sending_) { return; }
+    sending_ = line;
+    voice_.event(starting_event(state, *state.current(), now), now);
+  }
+
   void learn_output(const WorkloadState& state, const Attempt& attempt) {
     if (is_old() && attempt.is_over() && &attempt != &state.attempts.back()) { return; }
     AttemptOutput& output = outputs_.try_emplace(attempt.number, attempt.number).first->second;
@@ -172,6 +190,7 @@ class Viewer {
   Phase phase_ = Phase::queued;
   Instant phase_at_ = {};
   std::string wait_reason_ = {};
+  std::string sending_ = {};
   std::set<int> over_ = {};
   std::map<int, AttemptOutput> outputs_ = {};
 };

@@ -30,9 +30,10 @@ Environment look_up_in(Values values) {
 Result<std::unique_ptr<ObjectStore>> open_as_node(const Task& task, const std::string& secrets,
                                                   Context& context) {
   TRY(Values values, values_of_nodes(task, secrets));
-  Result<std::unique_ptr<ObjectStore>> objects = open_object_store(
-      task.checkpoint.store, context.files,
-      {.network = [&context] { return context.store_network(); }, .places = {look_up_in(std::move(values))}});
+  Result<std::unique_ptr<ObjectStore>> objects =
+      open_object_store(task.checkpoint.store, context.files,
+                        {.network = [&context] { return context.network.for_store(); },
+                         .places = {look_up_in(std::move(values))}});
   if (objects.ok() || objects.error().kind != ErrorKind::auth) { return objects; }
   Error error = std::move(objects).error();
   error.message = "the nodes have no key for " + task.checkpoint.store + ": " + error.message;
@@ -67,7 +68,7 @@ void pass_on_store_settings(Task& task, Context& context) {
 }
 
 Result<std::unique_ptr<ObjectStore>> open_workload_store(const WorkloadState& state, Context& context) {
-  StoreAccess access{.network = [&context] { return context.store_network(); }, .reads_user_files = true};
+  StoreAccess access{.network = [&context] { return context.network.for_store(); }, .reads_user_files = true};
   if (is_remote_store(state.task.checkpoint.store)) {
     const Result<std::string> kept =
         context.files.read(context.home + "/secrets/" + state.id.value + ".json");  // gone after the end

@@ -173,7 +173,7 @@ Result<std::vector<FeedOutcome>> ask(const std::vector<std::string>& sources, co
                                      Context& context) {
   TRY(const std::vector<PriceFeed*> feeds, choose_feeds(context, sources));
   TRY(CatalogDb* const catalog, context.catalog());
-  TRY(Http* const network, context.http());
+  TRY(Http* const network, context.network.http());
   RefreshWorld world{.db = *catalog,
                      .clock = context.clock,
                      .fan_out = context.fan_out,

@@ -20,14 +20,10 @@
 namespace gpubroker {
 namespace {
 
-/// A bounded number of threads for blocking calls.
+/// A bounded number of threads for blocking calls, each made when it is first needed.
 class ThreadPool {
  public:
-  explicit ThreadPool(int threads) {
-    for (int i = 0; i < threads; ++i) {
-      threads_.emplace_back([this] { work(); });
-    }
-  }
+  explicit ThreadPool(std::size_t most) : most_(most) {}
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
   ~ThreadPool() {
@@ -44,6 +40,9 @@ class ThreadPool {
     {
       const std::lock_guard<std::mutex> hold(mutex_);
       tasks_.push_back(std::move(task));
+      if (tasks_.size() > idle_ && threads_.size() < most_) {
+        threads_.emplace_back([this] { work(); });
+      }
     }
     wake_.notify_one();
   }
@@ -54,7 +53,9 @@ class ThreadPool {
       std::function<void()> task;
       {
         std::unique_lock<std::mutex> hold(mutex_);
+        ++idle_;
         wake_.wait(hold, [this] { return closing_ || !tasks_.empty(); });
+        --idle_;
         if (closing_) { return; }
         task = std::move(tasks_.front());
         tasks_.pop_front();
@@ -66,6 +67,8 @@ class ThreadPool {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> tasks_;
+  std::size_t most_;
+  std::size_t idle_ = 0;
   bool closing_ = false;
   std::vector<std::thread> threads_;
 };
@@ -250,7 +253,10 @@ Result<int> run_supervise(const SuperviseOptions& options, Context& context) {
   open_log("", LogLevel::info);
   TRY(Journal* const journal, context.journal());
   std::unique_ptr<FileLock> alone;  // given back when the last thread has left this home
-  ThreadPool pool(16);
+  // They wait: for clouds, and for nodes that may be far away. 256 nodes, each a second away, are four
+  // seconds.
+  constexpr std::size_t kMostErrands = 64;
+  ThreadPool pool(kMostErrands);
   TRY(const auto providers, context.providers());
   context.refresh_aside([&pool](std::function<void()> task) { pool.add(std::move(task)); });
   TRY(OfferSource* const offers, context.offers());

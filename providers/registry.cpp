@@ -1,12 +1,8 @@
 #include "providers/registry.hpp"
 
-#include <map>
-
 #include "providers/aws/cloud.hpp"
-#include "providers/aws/notice.hpp"
 #include "providers/aws/provider.hpp"
 #include "providers/azure/cloud.hpp"
-#include "providers/azure/notice.hpp"
 #include "providers/azure/provider.hpp"
 #include "providers/brev/cloud.hpp"
 #include "providers/coreweave/cloud.hpp"
@@ -15,7 +11,6 @@
 #include "providers/digitalocean/cloud.hpp"
 #include "providers/fluidstack/cloud.hpp"
 #include "providers/gcp/cloud.hpp"
-#include "providers/gcp/notice.hpp"
 #include "providers/gcp/provider.hpp"
 #include "providers/hyperstack/cloud.hpp"
 #include "providers/lambda/cloud.hpp"
@@ -83,18 +78,6 @@ std::vector<CloudEntry> all_clouds() {
       {"vultr", vultr::make_cloud},
   };
   // clang-format on
-}
-
-NoticeMaker find_notice_maker(const std::string& provider) {
-  // clang-format off
-  static const std::map<std::string, NoticeMaker> makers = {
-      {"aws", aws::make_notice_source},
-      {"azure", azure::make_notice_source},
-      {"gcp", gcp::make_notice_source},
-  };
-  // clang-format on
-  const auto found = makers.find(provider);
-  return found == makers.end() ? nullptr : found->second;
 }
 
 std::vector<ProviderEntry> all_providers() {

@@ -10,7 +10,6 @@
 #include "core/ports/cloud_machine.hpp"
 #include "core/ports/files.hpp"
 #include "core/ports/http.hpp"
-#include "core/ports/notice_source.hpp"
 #include "core/ports/process.hpp"
 #include "core/ports/provider.hpp"
 
@@ -40,11 +39,6 @@ struct CloudEntry {
   std::string name = {};
   std::unique_ptr<Cloud> (*make)(Files& files, Processes& processes) = nullptr;
 };
-
-/// How a machine of this provider learns that it will be taken, on the machine itself; null where it is told
-/// by a file, or not at all.
-using NoticeMaker = std::unique_ptr<NoticeSource> (*)(Http& http, Clock& clock);
-NoticeMaker find_notice_maker(const std::string& provider);
 
 /// Every cloud whose prices are asked, by name.
 std::vector<CloudEntry> all_clouds();

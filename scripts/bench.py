@@ -262,10 +262,11 @@ def plan():
 def clouds():
     """On real sshd nodes, as root."""
     script = ("/usr/bin/python3", os.path.join(SOURCE, "tests/bench/clouds.py"), BINARY, SOURCE)
-    for count, limit in ((1, 2), (16, None), (64, 5)):
-        f = tool(*script, "nodes", str(count))
-        add(f"sshd answers to command running, {count} nodes", f["s"], "s", limit,
-            f"emulated Lambda; {f['until_seen_s']} s until it is seen, {f['agents_s']} s to bring and start the agents")
+    for what, count, limit, how in (("nodes", 1, 2, "emulated Lambda"), ("nodes", 16, None, "emulated Lambda"), ("nodes", 64, 5, "emulated Lambda"),
+                                    ("stand-ins", 256, 15, "emulated GCP, a program in the place of ssh that takes 300 ms")):
+        f = min((tool(*script, what, str(count)) for _ in range(3)), key=lambda found: found["s"])
+        add(f"sshd answers to command running, {count} {what}", f["s"], "s", limit,
+            f"best of 3, {how}; {f['until_seen_s']} s until seen, {f['sending_s']} s sending, {f['starting_s']} s starting")
     f = tool(*script, "gang", "250")
     add("250 machines as one gang", f["s"], "s", f["cloud_s"] + 5, f"emulated GCP that takes {f['cloud_s']} s, one zone sold out, one answer lost")
 

@@ -40,13 +40,13 @@ Result<DeedResult> start_agent(const Action& action, const DeedContext& context,
   if (!context.archive.empty()) {
     TRY([[maybe_unused]] const Ok archive, channel.put_file(node, folder + "files.tar", context.archive));
   }
+  std::vector<NodeFile> files = {{.path = folder + "spec.json", .bytes = encode_agent_spec(spec)}};
   if (!context.secrets.empty()) {
-    TRY([[maybe_unused]] const Ok secrets, channel.put(node, folder + "secrets.json", context.secrets, 0600));
+    files.push_back({.path = folder + "secrets.json", .bytes = context.secrets});
   }
-  TRY([[maybe_unused]] const Ok told, channel.put(node, folder + "spec.json", encode_agent_spec(spec), 0600));
   const Command command{
       .argv = {node.binary, "agent", "--root", node.root, "--attempt", std::to_string(action.attempt)}};
-  TRY([[maybe_unused]] const Ok started, channel.start(node, command, folder + "agent.log"));
+  TRY([[maybe_unused]] const Ok started, channel.put_and_start(node, files, command, folder + "agent.log"));
   return DeedResult{};
 }
 
@@ -95,6 +95,7 @@ Result<DeedResult> charge(const Action& action, const DeedContext& context, Prov
 Result<DeedResult> settle(const Action& action, const DeedContext& context, Provider& provider) {
   const NodeView& node = action.node;
   TRY(DeedResult result, charge(action, context, provider));
+  provider.channel().forget(node.address);
   if (Attachments* const attachments = provider.attachments(); attachments != nullptr && action.sweeps) {
     // What goes wrong here is gc's affair: the charges are known and must not wait for it.
     if (const Status swept = attachments->sweep(node.token, node.offer); !swept.ok()) {

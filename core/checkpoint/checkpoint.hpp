@@ -145,7 +145,4 @@ struct StoreAccess {
 Result<std::unique_ptr<ObjectStore>> open_object_store(const std::string& url, Files& files,
                                                        const StoreAccess& access = {});
 
-/// SHA-256 as lower-case hex.
-std::string sha256_hex(std::string_view bytes);
-
 }  // namespace gpubroker

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "core/checkpoint/internals.hpp"
-#include "core/checkpoint/sha256.hpp"
+#include "core/wire/sha256.hpp"
 
 namespace gpubroker {
 namespace {

@@ -3,7 +3,7 @@
 #include <set>
 
 #include "core/checkpoint/internals.hpp"
-#include "core/checkpoint/sha256.hpp"
+#include "core/wire/sha256.hpp"
 
 namespace gpubroker {
 namespace {

@@ -4,6 +4,7 @@
 #include "core/base/text.hpp"
 #include "core/checkpoint/checkpoint.hpp"
 #include "core/wire/json.hpp"
+#include "core/wire/sha256.hpp"
 
 namespace gpubroker {
 namespace {

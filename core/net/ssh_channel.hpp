@@ -1,18 +1,25 @@
 #pragma once
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/ports/files.hpp"
 #include "core/ports/node_channel.hpp"
 
 namespace gpubroker {
 
+struct CutArchive;
+
 struct SshOptions {
   std::string program = "ssh";  // the system's OpenSSH: the user's config, agent and ProxyJump are respected
   std::string folder =
       {};  // ours: control sockets and pinned host keys; short, a socket's path has 104 characters
-  std::string binary = {};  // this program, brought to nodes that have it not; empty: they have it
+  /// The program that is brought to nodes that have it not, compressed by gzip; empty: they have it. Borrowed
+  /// for good.
+  std::string_view program_gz = {};
   Millis connect_timeout{10'000};
 };
 
@@ -20,6 +27,13 @@ struct SshOptions {
 /// its last use. Host keys are pinned: from NodeAddress::host_key, else that of the first contact, and a
 /// changed one is refused. Environments and file contents travel over standard input, never in a command
 /// line. May be used from many threads.
+///
+/// What is put at a start goes in one session, as an archive on its standard input: our program, if it is not
+/// there yet, the files, and the script that puts them in their places when all of them have arrived. The
+/// program lies at NodeAddress::binary with its hash for an ending: what is there under that name is whole.
+///
+/// A large file for a machine of one's own goes in pieces that are kept there, beside the program: the next
+/// one is made of what is there, and only what is new is sent.
 ///
 /// Errors: `network` when the node cannot be reached, code "unreachable" (the command did not run), or was
 /// lost (maybe_applied); `auth` when the key is refused (code "ssh-key") or the host key is another one (code
@@ -36,6 +50,8 @@ class SshChannel final : public NodeChannel {
                           std::int64_t max) override;
   Result<CommandResult> run(const NodeAddress& node, const Command& command, Millis timeout) override;
   Status start(const NodeAddress& node, const Command& command, const std::string& output_path) override;
+  Status put_and_start(const NodeAddress& node, const std::vector<NodeFile>& files, const Command& command,
+                       const std::string& output_path) override;
   std::string first_host_key(const NodeAddress& node) override;
 
   /// The command line that logs in there: for `gpubroker ssh` and for a person's ssh config.
@@ -43,19 +59,30 @@ class SshChannel final : public NodeChannel {
   /// The file that the node's host key is pinned in.
   [[nodiscard]] std::string known_hosts(const NodeAddress& node) const;
   [[nodiscard]] const std::string& folder() const { return options_.folder; }
-  /// Ends the connection and forgets the pinned key: the machine is gone, its address may be another's soon.
-  void forget(const NodeAddress& node);
+  /// Ends the connection too.
+  void forget(const NodeAddress& node) override;
 
  private:
+  [[nodiscard]] std::string socket_of(const NodeAddress& node) const;
   Result<CommandResult> remote(const NodeAddress& node, const std::string& script, Command input,
                                Millis timeout);
-  Status ensure_binary(const NodeAddress& node);
+  /// False: that machine cannot do it, nothing has changed.
+  Result<bool> put_pieces(const NodeAddress& node, const std::string& target, const std::string& local_path);
+  Result<std::shared_ptr<const CutArchive>> cut(const std::string& local_path);
+  const std::string& program_hash();
+  bool expects_program(const NodeAddress& node);
+  Result<CommandResult> deliver(const NodeAddress& node, const std::vector<NodeFile>& files,
+                                const std::string& script, bool with_program);
 
   Processes& processes_;
   Files& files_;
   SshOptions options_;
   std::mutex mutex_ = {};
-  std::set<std::string> with_binary_ = {};  // nodes that have our program
+  std::string program_hash_ = {};  // of program_gz, once it was needed
+  std::mutex cut_mutex_ = {};      // held while one is cut: many nodes want the same
+  std::string cut_name_ = {};      // of the file that was cut last: path, size and time
+  std::shared_ptr<const CutArchive> cut_ = {};
+  std::set<std::string> with_program_ = {};  // nodes that have it
 };
 
 }  // namespace gpubroker

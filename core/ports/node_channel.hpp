@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/base/ids.hpp"
 #include "core/base/result.hpp"
@@ -16,13 +17,22 @@ struct NodeAddress {
   std::string peer_host = {};  // IP address that the gang's other nodes reach it by; empty: `host`
   std::string root =
       {};  // folder on the node that is gpubroker's own; paths given to the channel are below it
-  std::string binary = {};  // the gpubroker program on the node
+  /// The gpubroker program on the node. Where it lies outside of `root`, it and what is kept beside it
+  /// outlive the node: a machine of one's own. Else the machine is new, and nothing of ours is there.
+  std::string binary = {};
   // Of nodes that are reached over ssh:
   std::string user = {};
   int port = 22;              // 0: what the user's ssh config says
   std::string identity = {};  // file of the private key on this machine; empty: the user's own keys and agent
   std::string host_key = {};  // "ssh-ed25519 AAAA…", pinned; empty: the key of the first contact is believed
   bool operator==(const NodeAddress&) const = default;
+};
+
+/// A small file that is brought to a node.
+struct NodeFile {
+  std::string path = {};
+  std::string bytes = {};
+  int mode = 0600;
 };
 
 /// Files and commands on a node: directly (local), over ssh (clouds). Paths are relative to
@@ -44,8 +54,18 @@ class NodeChannel {
   virtual Result<CommandResult> run(const NodeAddress& node, const Command& command, Millis timeout) = 0;
   /// Starts a command that outlives this call, the channel and us; output to `output_path` on the node.
   virtual Status start(const NodeAddress& node, const Command& command, const std::string& output_path) = 0;
+  /// Puts the files, each whole, and then starts the command: in one exchange where each costs time.
+  virtual Status put_and_start(const NodeAddress& node, const std::vector<NodeFile>& files,
+                               const Command& command, const std::string& output_path) {
+    for (const NodeFile& file : files) {
+      if (Status s = put(node, file.path, file.bytes, file.mode); !s.ok()) { return s; }
+    }
+    return start(node, command, output_path);
+  }
   /// The host key that the first contact showed, "ssh-ed25519 AAAA…"; empty: none is kept.
   virtual std::string first_host_key(const NodeAddress& /*node*/) { return {}; }
+  /// The machine is gone, its address may be another's soon: nothing of it is kept here.
+  virtual void forget(const NodeAddress& /*node*/) {}
 };
 
 }  // namespace gpubroker

@@ -1,13 +1,12 @@
 #include "core/wire/digest.hpp"
 
-#include <array>
 #include <vector>
 
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/pem.h>
 
 #include "core/base/c_handle.hpp"
+#include "core/wire/sha256.hpp"
 
 namespace gpubroker {
 namespace {
@@ -70,18 +69,21 @@ Result<std::string> from_base64(std::string_view text) {
 }
 
 std::string sha256(std::string_view bytes) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int size = 0;
-  EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr);
-  return text_of(digest.data(), size);
+  Sha256 sum;
+  sum.add(bytes);
+  return sum.bytes();
 }
 
 std::string hmac_sha256(std::string_view key, std::string_view bytes) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int size = 0;
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), raw(bytes), bytes.size(), digest.data(),
-       &size);
-  return text_of(digest.data(), size);
+  constexpr std::size_t kBlock = 64;  // RFC 2104, RFC 4231
+  std::string inner = key.size() > kBlock ? sha256(key) : std::string(key);
+  inner.resize(kBlock, '\0');
+  std::string outer = inner;
+  for (std::size_t i = 0; i < kBlock; ++i) {
+    inner[i] = static_cast<char>(inner[i] ^ 0x36);
+    outer[i] = static_cast<char>(outer[i] ^ 0x5c);
+  }
+  return sha256(outer += sha256(inner += bytes));
 }
 
 Result<std::string> sign_rs256(const Secret& private_key_pem, std::string_view bytes,

@@ -20,4 +20,9 @@ Status ClaimChannel::start(const NodeAddress& node, const Command& command, cons
   return below_.start(node, with_cookie(node, command), output_path);
 }
 
+Status ClaimChannel::put_and_start(const NodeAddress& node, const std::vector<NodeFile>& files,
+                                   const Command& command, const std::string& output_path) {
+  return below_.put_and_start(node, files, with_cookie(node, command), output_path);
+}
+
 }  // namespace gpubroker::ssh

@@ -22,7 +22,10 @@ class ClaimChannel final : public NodeChannel {
   }
   Result<CommandResult> run(const NodeAddress& node, const Command& command, Millis timeout) override;
   Status start(const NodeAddress& node, const Command& command, const std::string& output_path) override;
+  Status put_and_start(const NodeAddress& node, const std::vector<NodeFile>& files, const Command& command,
+                       const std::string& output_path) override;
   std::string first_host_key(const NodeAddress& node) override { return below_.first_host_key(node); }
+  void forget(const NodeAddress& node) override { below_.forget(node); }
 
  private:
   NodeChannel& below_;

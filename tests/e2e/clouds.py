@@ -159,6 +159,7 @@ def ssh():
         nothing_left(clouds)
         until("the names to be gone", lambda: name not in open(os.path.join(laptop.home, "ssh_config")).read())
         assert not os.path.exists(os.path.join(laptop.home, "keys", name))
+        assert not [f for f in os.listdir(os.path.join(laptop.home, "ssh")) if f.endswith(".keys")]
 
 
 def failover():
@@ -238,6 +239,34 @@ def claimed():
     return found
 
 
+def only_what_is_new(laptop, resources, kept):
+    """A workdir that is launched again: what has changed is sent, what is gone is gone."""
+    work = os.path.join(laptop.folder, "work")
+    os.makedirs(work)
+
+    def write(name):
+        with open(os.path.join(work, name), "wb") as file:
+            file.write(os.urandom(200_000))
+
+    def sees():
+        task = laptop.task("look", f"{resources}\nworkdir: {work}\nrun: cat data* | sha256sum | cut -c1-64\n")
+        events = [json.loads(line) for line in laptop.run("launch", task, "--yes", "--json").stdout.splitlines()]
+        assert {event["nodes"] for event in events if event["event"] == "starting"} == {2}, events
+        said = {event["text"] for event in events if event["event"] == "output"}
+        here = subprocess.run("cat data* | sha256sum | cut -c1-64", shell=True, cwd=work, capture_output=True, text=True).stdout.strip()
+        assert said == {here}, (said, here)
+        return [len(os.listdir(folder)) for folder in kept]
+
+    for i in range(40):
+        write(f"data{i}")
+    before = sees()
+    write("data7")
+    os.remove(os.path.join(work, "data30"))
+    after = sees()
+    assert all(count > 10 for count in before) and all(1 <= a - b <= 9 for a, b in zip(after, before)), (before, after)
+    print(f"      {before} pieces, {after} after a change")
+
+
 def own_machines():
     """Two machines of one's own, one by its address and one by its name in ~/.ssh/config: a job on both, no room meanwhile, free again after."""
     loop = asyncio.new_event_loop()
@@ -264,6 +293,7 @@ def own_machines():
             done = laptop.run("launch", laptop.task("pair", f"{resources}\nrun: echo rank $GPUBROKER_NODE_RANK sees $(echo $GPUBROKER_NODE_IPS)\n"), "--yes")
             said = sorted(line for line in done.stdout.splitlines() if "rank" in line)
             assert said == [f"[{rank}] rank {rank} sees 198.18.9.1 198.18.9.2" for rank in (0, 1)], done.stdout
+            only_what_is_new(laptop, resources, [first.folder / "up/root/.gpubroker/pieces", second.folder / "up/home/ubuntu/.gpubroker/pieces"])
             long = laptop.launch(laptop.task("long", f"{resources}\nrun: {TICK}\n"))
             laptop.wait_for(long, "running")
             assert laptop.run("ssh", long, "--node", "1", "--", "id -un").stdout.strip() == "ubuntu"

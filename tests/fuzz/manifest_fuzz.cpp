@@ -1,6 +1,7 @@
 // A checkpoint's manifest, as it is and sealed with the hash of whatever the fuzzer wrote.
 #include "core/base/text.hpp"
 #include "core/checkpoint/checkpoint.hpp"
+#include "core/wire/sha256.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace gpubroker;  // NOLINT(google-build-using-namespace): a program of few functions.

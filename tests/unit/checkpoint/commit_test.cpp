@@ -1,3 +1,4 @@
+#include "core/wire/sha256.hpp"
 #include "tests/unit/checkpoint/world.hpp"
 
 namespace gpubroker {

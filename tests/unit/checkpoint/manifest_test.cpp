@@ -1,5 +1,6 @@
 #include "core/checkpoint/checkpoint.hpp"
 #include "core/wire/json.hpp"
+#include "core/wire/sha256.hpp"
 #include "tests/mutation.hpp"
 
 namespace gpubroker {

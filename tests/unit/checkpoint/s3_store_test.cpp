@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "core/system/files.hpp"
+#include "core/wire/sha256.hpp"
 #include "tests/temporary_folder.hpp"
 #include "tests/unit/checkpoint/fake_s3.hpp"
 #include "tests/unit/checkpoint/store_contract.hpp"

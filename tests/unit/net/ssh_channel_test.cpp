@@ -68,25 +68,166 @@ TEST_CASE("ssh: a command has its folder, environment and input; its end is told
   CHECK(run({.argv = {"sh", "-c", "exit 255"}}).exit.code == 254);
 }
 
-TEST_CASE("ssh: what is started outlives the connection, and brings our program along once") {
-  Node node("n1");
-  Laptop laptop;
-  std::ofstream(laptop.folder / "tool") << "#!/bin/sh\necho \"$1 $SECRET\"; sleep 0.3; echo on\n";
-  SshChannel channel(laptop.processes, laptop.files,
-                     {.folder = laptop.folder / "ssh", .binary = laptop.folder / "tool"});
-  const NodeAddress at = node.address();
-  const Status started = channel.start(at, {.argv = {at.binary, "agent"}, .env = {{"SECRET", "s3cr3t"}}},
-                                       "attempts/1/agent.log");
-  REQUIRE_MESSAGE(started.ok(), started.error().message);
-  channel.forget(at);
+std::string gzipped(const std::string& bytes) {
+  PosixProcesses processes;
+  const Result<CommandResult> done = processes.run({.argv = {"gzip", "-nc"}, .stdin_bytes = bytes}, kSoon);
+  REQUIRE(done.ok());
+  return done.value().out;
+}
+
+/// Bytes that no compression makes smaller; the same for the same seed.
+std::string noise(std::size_t size, std::uint64_t seed) {
+  std::string bytes(size, '\0');
+  for (char& c : bytes) {
+    seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+    c = static_cast<char>(seed >> 56U);
+  }
+  return bytes;
+}
+
+std::string wait_for_log(SshChannel& channel, const NodeAddress& at, const std::string& wanted) {
   SystemClock clock;
   const Millis deadline = clock.monotonic() + kSoon;
   std::string log;
-  while (log != "agent s3cr3t\non\n" && clock.monotonic() < deadline) {
-    log = channel.get(at, "attempts/1/agent.log", 0, 1'000).value();
+  while (log != wanted && clock.monotonic() < deadline) {
+    const Result<std::string> read = channel.get(at, "attempts/1/agent.log", 0, 1'000);
+    log = read.ok() ? read.value() : "";
     clock.sleep_until(clock.now() + Millis{20});
   }
-  CHECK(log == "agent s3cr3t\non\n");
+  return log;
+}
+
+/// A machine of one's own: what lies beside the program is there for the next node too.
+NodeAddress own_machine(const Node& node) {
+  NodeAddress at = node.address();
+  const std::filesystem::path root = at.root;
+  at.binary = root.parent_path() / "own/bin/tool";
+  return at;
+}
+
+std::filesystem::path only_file(const std::filesystem::path& folder) {
+  std::filesystem::path found;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    CHECK(found.empty());
+    found = entry.path();
+  }
+  REQUIRE_FALSE(found.empty());
+  return found;
+}
+
+TEST_CASE("ssh: what is started outlives the connection; our program and files come along in one session") {
+  Node node("n1");
+  Laptop laptop;
+  const std::string program =
+      gzipped("#!/bin/sh\necho \"$1 $SECRET $(cat attempts/1/spec)\"; sleep 0.3; echo on\n");
+  SshChannel channel(laptop.processes, laptop.files,
+                     {.folder = laptop.folder / "ssh", .program_gz = program});
+  const NodeAddress at = node.address();
+  const Status started = channel.put_and_start(at,
+                                               {{.path = "attempts/1/spec", .bytes = "it's", .mode = 0640},
+                                                {.path = "attempts/1/deep/er", .bytes = ""}},
+                                               {.argv = {at.binary, "agent"}, .env = {{"SECRET", "s3cr3t"}}},
+                                               "attempts/1/agent.log");
+  REQUIRE_MESSAGE(started.ok(), started.error().message);
+  channel.forget(at);
+  CHECK(wait_for_log(channel, at, "agent s3cr3t it's\non\n") == "agent s3cr3t it's\non\n");
+  const std::filesystem::path root = at.root;
+  using std::filesystem::perms;
+  const auto mode = [&](const char* path) {
+    return std::filesystem::status(root / path).permissions() & perms::mask;
+  };
+  CHECK(mode("attempts/1/spec") == perms{0640});
+  CHECK(mode("attempts/1/deep/er") == perms{0600});
+  CHECK(mode("attempts/1") == perms{0700});
+  for (const auto& entry : std::filesystem::directory_iterator(root)) {
+    CHECK(entry.path().filename().string().find("incoming") == std::string::npos);
+  }
+  CHECK(channel.put_and_start(at, {{.path = "../x"}}, {.argv = {"true"}}, "log").error().kind ==
+        ErrorKind::invalid);
+}
+
+TEST_CASE("ssh: our program is not sent to where it is") {
+  Node node("n1");
+  Laptop laptop;
+  const std::string program = gzipped("#!/bin/sh\necho sent\n");
+  const auto channel_of = [&] {
+    return SshChannel(laptop.processes, laptop.files,
+                      {.folder = laptop.folder / "ssh", .program_gz = program});
+  };
+  const auto check_twice = [&](const NodeAddress& at, SshChannel& first, SshChannel& second) {
+    REQUIRE(first.start(at, {.argv = {at.binary, "agent"}}, "attempts/1/agent.log").ok());
+    CHECK(wait_for_log(first, at, "sent\n") == "sent\n");
+    std::ofstream(only_file(std::filesystem::path(at.binary).parent_path())) << "#!/bin/sh\necho kept\n";
+    REQUIRE(second.start(at, {.argv = {at.binary, "agent"}}, "attempts/1/agent.log").ok());
+    CHECK(wait_for_log(second, at, "sent\nkept\n") == "sent\nkept\n");
+  };
+  SshChannel one = channel_of();
+  SUBCASE("by the same supervisor") {
+    check_twice(node.address(), one, one);
+  }
+  SshChannel two = channel_of();
+  SUBCASE("by anybody, on a machine of one's own") {
+    check_twice(own_machine(node), one, two);
+  }
+}
+
+TEST_CASE("ssh: a transfer that breaks off leaves nothing that could be run") {
+  Node node("n1");
+  Laptop laptop;
+  const std::string program = gzipped("#!/bin/sh\n#" + noise(100'000, 1) + "\n");
+  const std::string cut = laptop.folder / "cut-ssh";
+  const NodeAddress at = node.address();
+  for (const char* bytes : {"300", "5000", "99000"}) {
+    CAPTURE(bytes);
+    std::ofstream(cut) << "#!/bin/sh\nhead -c " << bytes << " | ssh \"$@\"\n";
+    std::filesystem::permissions(cut, std::filesystem::perms{0755});
+    SshChannel channel(laptop.processes, laptop.files,
+                       {.program = cut, .folder = laptop.folder / "ssh", .program_gz = program});
+    const Status started = channel.put_and_start(at, {{.path = "attempts/1/spec", .bytes = "x"}},
+                                                 {.argv = {at.binary, "agent"}}, "attempts/1/agent.log");
+    REQUIRE_FALSE(started.ok());
+    CHECK(started.error().kind == ErrorKind::internal);
+    CHECK_FALSE(std::filesystem::exists(at.binary + "-"));
+    CHECK_FALSE(std::filesystem::exists(std::filesystem::path(at.binary).parent_path()));
+    CHECK_FALSE(std::filesystem::exists(at.root + "/attempts"));
+    CHECK(std::filesystem::is_empty(at.root));
+  }
+}
+
+TEST_CASE("ssh: a machine of one's own is sent what is new of a large file") {
+  Node node("n1");
+  Laptop laptop;
+  const NodeAddress at = own_machine(node);
+  const std::filesystem::path pieces =
+      std::filesystem::path(at.binary).parent_path().parent_path() / "pieces";
+  const auto count = [&] {
+    return std::distance(std::filesystem::directory_iterator(pieces), std::filesystem::directory_iterator{});
+  };
+  const auto put = [&](const std::string& bytes) {
+    std::ofstream(laptop.folder / "big") << bytes;
+    const Status done = laptop.channel.put_file(at, "attempts/1/files.tar", laptop.folder / "big");
+    REQUIRE_MESSAGE(done.ok(), done.error().message);
+    std::ifstream there(at.root + "/attempts/1/files.tar");
+    CHECK((std::string(std::istreambuf_iterator<char>(there), {}) == bytes));
+  };
+  const std::string first = noise(9'000'000, 7);
+  put(first);
+  const auto before = count();
+  CHECK(before > 10);
+  put(first);
+  CHECK(count() == before);
+  std::string second = first;
+  second.insert(4'000'000, "new words");
+  second.erase(7'000'000, 100);
+  put(second);
+  CHECK(count() - before >= 2);
+  CHECK(count() - before <= 4);
+
+  // A piece that was damaged there is never taken for whole: the file comes whole, the pieces anew.
+  std::ofstream(std::filesystem::directory_iterator(pieces)->path()) << "rotten";
+  put(second);
+  put(second);
+  CHECK(count() > 10);
 }
 
 TEST_CASE(

@@ -131,4 +131,10 @@ TEST_CASE("url: encoding and parts") {
   }
 }
 
+TEST_CASE("hmac: a key longer than a block (RFC 4231, case 6)") {
+  CHECK(to_hex(hmac_sha256(std::string(131, '\xaa'),
+                           "Test Using Larger Than Block-Size Key - Hash Key First")) ==
+        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
 }  // namespace gpubroker

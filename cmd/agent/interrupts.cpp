@@ -1,4 +1,4 @@
-#include "cmd/interrupts.hpp"
+#include "cmd/agent/interrupts.hpp"
 
 #include <csignal>
 #include <unistd.h>

@@ -13,12 +13,15 @@ class Sha256 {
   Sha256(const Sha256&) = delete;
   Sha256& operator=(const Sha256&) = delete;
   void add(std::string_view bytes);
-  /// Lower-case hex; to be called once.
+  /// 32 raw bytes, or lower-case hex; one of them, once.
+  std::string bytes();
   std::string hex();
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+std::string sha256_hex(std::string_view bytes);
 
 }  // namespace gpubroker
