@@ -621,4 +621,5 @@ def left(world):
     ec2 = world.state.get("aws", {}).get("ec2", {"groups": {}, "placement": {}, "addresses": {}, "volumes": []})
     # What is shared on purpose says so.
     return [f"security group {g['groupName']} {g['region']}" for g in ec2["groups"].values() if "gpubroker:shared" not in g["tags"]] + [f"placement group {name} {region}" for region, name in ec2["placement"]] + \
-        [f"address {a['ip']} {a['region']}" for a in ec2["addresses"].values()] + [f"volume {id}" for id in ec2["volumes"]]
+        [f"address {a['ip']} {a['region']}" for a in ec2["addresses"].values()] + [f"volume {id}" for id in ec2["volumes"]] + \
+        [f"launch template {name} {region}" for region, name in ec2.get("templates", {})]
