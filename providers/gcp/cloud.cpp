@@ -40,6 +40,10 @@ constexpr std::array kNeeded = {
     Needed{"compute.networks.updatePolicy", kLaunching},
     Needed{"compute.zoneOperations.list", kLaunching},
     Needed{"compute.regionOperations.get", kLaunching},
+    Needed{"compute.networks.list", kFabric},
+    Needed{"compute.networks.create", kFabric},
+    Needed{"compute.subnetworks.list", kFabric},
+    Needed{"compute.subnetworks.create", kFabric},
     Needed{"compute.resourcePolicies.create", kFabric},
     Needed{"compute.resourcePolicies.use", kFabric},
     Needed{"compute.resourcePolicies.delete", kCleaning},
@@ -158,9 +162,8 @@ class Gcp final : public Cloud {
               one.what_for == kLaunching || one.what_for == kFabric || one.what_for == kCleaning;
           return one.state == Permission::State::missing && !launches;
         });
-    report.next =
-        missing + (sees_all ? " (to launch: roles/compute.instanceAdmin.v1 and roles/compute.securityAdmin)"
-                            : " (roles/compute.viewer, roles/cloudquotas.viewer)");
+    report.next = missing + (sees_all ? " (to launch: roles/compute.admin)"
+                                      : " (roles/compute.viewer, roles/cloudquotas.viewer)");
   }
 
   Files& files_;

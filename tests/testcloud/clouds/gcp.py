@@ -88,7 +88,7 @@ SKUS = [
 PERMISSIONS = ["compute.zones.list", "compute.machineTypes.list", "compute.acceleratorTypes.list", "compute.regions.list", "compute.projects.get", "cloudquotas.quotas.get",
                "compute.instances.create", "compute.instances.list", "compute.instances.setMetadata", "compute.instances.setLabels", "compute.instances.setTags", "compute.instances.delete",
                "compute.disks.create", "compute.subnetworks.use", "compute.subnetworks.useExternalIp", "compute.firewalls.list", "compute.firewalls.create", "compute.networks.updatePolicy",
-               "compute.zoneOperations.list", "compute.regionOperations.get", "compute.resourcePolicies.create", "compute.resourcePolicies.use", "compute.resourcePolicies.delete"]
+               "compute.networks.list", "compute.networks.create", "compute.subnetworks.list", "compute.subnetworks.create", "compute.zoneOperations.list", "compute.regionOperations.get", "compute.resourcePolicies.create", "compute.resourcePolicies.use", "compute.resourcePolicies.delete"]
 
 
 def refuse(status, message, reason, code):
