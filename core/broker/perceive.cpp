@@ -5,6 +5,10 @@
 namespace gpubroker {
 namespace {
 
+/// So long after its booking a machine may be missing from its cloud's list without having gone: lists lag.
+/// One that was taken for gone too early would run on and be nobody's.
+constexpr Millis kLateSight = std::chrono::seconds{20};
+
 const MachineList* find_listing(const World& world, const std::string& provider) {
   const auto at = world.listings.find(provider);
   return at == world.listings.end() || !at->second.known ? nullptr : &at->second;
@@ -56,6 +60,9 @@ void perceive_nodes(const Attempt& attempt, const MachineList& listing, std::vec
   for (const auto& [rank, node] : attempt.nodes) {
     if (node.view.state == NodeState::ended || listing.started_seq < node.seen_seq) { continue; }
     if (of_token != listing.nodes.end() && of_token->second.count(node.view.id) != 0) { continue; }
+    const bool may_be_late = node.view.state == NodeState::starting && !node.view.billed_from &&
+                             listing.at < std::max(node.view.created_at, attempt.opened_at) + kLateSight;
+    if (may_be_late) { continue; }
     NodeView gone = node.view;
     gone.state = NodeState::ended;
     gone.ended_at = listing.at;

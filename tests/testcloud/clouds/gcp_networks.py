@@ -7,7 +7,7 @@ from testcloud.clouds import gcp
 from testcloud.clouds.gcp_operations import NAME, Refused, answer_with, last, matching, operate, repeated, stamp, store
 
 # How many interfaces of which kind a machine has at most, and their MTU; nic0 is among the first.
-INTERFACES = {"a3-highgpu-8g": (("GVNIC", 5), 8244), "a3-megagpu-8g": (("GVNIC", 9), 8244), "a3-ultragpu-8g": (("GVNIC", 2, "MRDMA", 8), 8896),
+INTERFACES = {"a3-highgpu-8g": (("GVNIC", 5), 8244), "a3-edgegpu-8g": (("GVNIC", 5), 8244), "a3-megagpu-8g": (("GVNIC", 9), 8244), "a3-ultragpu-8g": (("GVNIC", 2, "MRDMA", 8), 8896),
               "a4-highgpu-8g": (("GVNIC", 2, "MRDMA", 8), 8896), "a4x-highgpu-4g": (("GVNIC", 2, "MRDMA", 4), 8896)}
 RDMA_ZONES = {zone for name in INTERFACES if "MRDMA" in INTERFACES[name][0] for zone in gcp.TYPES[name][4]}
 
