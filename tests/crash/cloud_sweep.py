@@ -40,7 +40,8 @@ SPOT, ANY = "accelerators: 'H100:8', use_spot: true", "accelerators: 'H100:8'"
 # The shop of Vast sells each ask once: enough for three gangs.
 ASKS = [*vast.OFFERS, *(vast.offer(14413000 + i, 32000 + i, 95, 8, "H100 SXM", 81559, 19.9, 9.9, "Texas, US") for i in range(12))]
 CLOUDS = {
-    "aws": Cloud([f"region: us-east-1, {SPOT}", f"region: us-west-2, {SPOT}"], {"regions": ["us-east-1", "us-west-2"]}),
+    # The second gang is on demand: booked by CreateFleet, with a launch template that must not stay.
+    "aws": Cloud([f"region: us-east-1, {SPOT}", f"region: us-west-2, {ANY}"], {"regions": ["us-east-1", "us-west-2"]}),
     "azure": Cloud([SPOT, ANY]),
     "gcp": Cloud([SPOT, ANY], shared=("firewall",)),
     "lambda": Cloud([ANY], untold="all"),

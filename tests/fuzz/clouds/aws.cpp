@@ -4,6 +4,7 @@
 #include "providers/aws/codec.hpp"
 #include "providers/aws/credentials_codec.hpp"
 #include "providers/aws/facts.hpp"
+#include "providers/aws/fleet.hpp"
 #include "providers/aws/machines.hpp"
 #include "providers/aws/network.hpp"
 #include "providers/aws/notice.hpp"
@@ -82,6 +83,9 @@ void check_machines(std::string_view input) {
   static_cast<void>(aws::parse_allocated(input, {"t"}));
   static_cast<void>(aws::parse_capacity_blocks(input));
   static_cast<void>(aws::parse_instance_action(input));
+  static_cast<void>(aws::parse_templates(input));
+  const Result<aws::FleetAnswer> fleet = aws::parse_fleet(input, "us-east-1");
+  if (fleet.ok()) { static_cast<void>(aws::gravest(fleet.value().refusals, "us-east-1")); }
   static_cast<void>(aws::place_of({std::string(input)}));
 }
 

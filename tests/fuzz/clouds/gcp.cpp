@@ -1,6 +1,7 @@
 // Every parser of Google's codecs on any bytes. Seeds: tests/fixtures/gcp.
 #include "providers/gcp/codec.hpp"
 #include "providers/gcp/credentials_codec.hpp"
+#include "providers/gcp/fabric.hpp"
 #include "providers/gcp/facts.hpp"
 #include "providers/gcp/machines.hpp"
 #include "tests/fuzz/fuzz.hpp"
@@ -44,6 +45,11 @@ void check_machines(std::string_view input, Instant now) {
   bool is_open = false;
   static_cast<void>(gcp::parse_policies(input, leftovers));
   static_cast<void>(gcp::parse_own_firewalls(input, leftovers));
+  gcp::FabricGround ground;
+  static_cast<void>(gcp::parse_networks(input, ground));
+  static_cast<void>(gcp::parse_subnets(input, ground));
+  static_cast<void>(gcp::parse_fabric_rules(input, ground));
+  static_cast<void>(gcp::free_range(0, "n", ground));
   static_cast<void>(gcp::parse_firewalls(input, is_open));
   static_cast<void>(gcp::parse_reservations(input, reservations));
   for (const gcp::Reservation& one : reservations) { fuzz::must(one.free >= 0, "no fewer than none"); }
