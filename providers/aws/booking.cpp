@@ -37,18 +37,28 @@ class Booking {
     const OfferKey& key = request_.offer.key;
     TRY(const HttpResponse answer, session_.call("ec2", key.region, capacity_blocks_call(key)));
     TRY(const std::vector<CapacityBlock> blocks, parse_capacity_blocks(answer.body));
+    const CapacityBlock* next = nullptr;
     for (const CapacityBlock& block : blocks) {
+      if (!block.has_begun) {
+        next = next == nullptr || block.begins < next->begins ? &block : next;
+        continue;
+      }
       if (block.available < request_.nodes) { continue; }
       plan.capacity_reservation = block.id;
       plan.zone = block.zone;
       return Ok{};
     }
-    return Error{.kind = ErrorKind::capacity,
-                 .message = "no Capacity Block of the account has begun and has " +
-                            std::to_string(request_.nodes) + " x " + key.instance_type + " free",
-                 .hint = "buy one first: it is paid up front and not refunded",
-                 .source = "aws " + key.region + " DescribeCapacityReservations",
-                 .scope = ErrorScope::offer};
+    Error error{.kind = ErrorKind::capacity,
+                .message = "no Capacity Block of the account has begun and has " +
+                           std::to_string(request_.nodes) + " x " + key.instance_type + " free",
+                .hint = "buy one first: it is paid up front and not refunded",
+                .source = "aws " + key.region + " DescribeCapacityReservations",
+                .scope = ErrorScope::offer};
+    if (next != nullptr) {
+      error.message += "; " + next->id + " begins at " + format_utc(next->begins);
+      error.hint = "--retry-until-up waits for it";
+    }
+    return error;
   }
 
   Result<std::vector<Machine>> launch_with_fabric(LaunchPlan plan) {

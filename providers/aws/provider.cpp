@@ -195,8 +195,27 @@ class AwsProvider final : public Provider, Provisioner, PriceSource, Attachments
         machines.clear();  // they show it from now on
         TRY([[maybe_unused]] const Ok again, read_machines(session, region, {}, machines));
       }
+      TRY([[maybe_unused]] const Ok told, announce_ends(session, region, machines));
       return machines;
     });
+  }
+
+  /// Machines of a Capacity Block that is about to end are told so in time to save.
+  Status announce_ends(Session& session, const std::string& region, std::vector<Machine>& machines) {
+    const bool has_blocks = std::any_of(machines.begin(), machines.end(), [](const Machine& one) {
+      return !one.block.empty() && one.view.state == NodeState::running;
+    });
+    if (!has_blocks) { return Ok{}; }
+    TRY(const HttpResponse answer, session.call("ec2", region, active_blocks_call()));
+    TRY(const std::vector<CapacityBlock> blocks, parse_capacity_blocks(answer.body));
+    for (Machine& machine : machines) {
+      const auto block = std::find_if(blocks.begin(), blocks.end(),
+                                      [&](const CapacityBlock& one) { return one.id == machine.block; });
+      if (block == blocks.end() || !block->ends || machine.view.state != NodeState::running) { continue; }
+      const Instant taken = *block->ends - kBlockEndsEarly;
+      if (parts_.clock.now() >= taken - kBlockNotice) { machine.view.notice_until = taken; }
+    }
+    return Ok{};
   }
 
   Result<NodeView> with_keys(NodeView view) {

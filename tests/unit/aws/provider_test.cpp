@@ -250,6 +250,33 @@ TEST_CASE("aws provider: Capacity Blocks that have begun, and none") {
   REQUIRE_FALSE(many.ok());
   CHECK(many.error().kind == ErrorKind::capacity);
   CHECK(many.error().scope == ErrorScope::offer);
+  CHECK(many.error().message.find("cr-3 begins at 2026-12-01T11:30:00Z") != std::string::npos);
+}
+
+TEST_CASE(
+    "aws provider: machines of a Capacity Block are told of its end 40 minutes before, in time to save") {
+  World world;
+  world.ec2.answer("DescribeCapacityReservations", fixture("aws/network.xml"));
+  std::string row = launched(1);
+  row = row.substr(row.find("<instancesSet>"));
+  row.resize(row.find("</R>"));
+  const auto put = [&](const std::string& from, const std::string& to) {
+    row.replace(row.find(from), from.size(), to);
+  };
+  put("<name>pending</name>", "<name>running</name>");
+  put("<amiLaunchIndex>",
+      "<capacityReservationId>cr-1</capacityReservationId><dnsName>m</dnsName><amiLaunchIndex>");
+  put("<tagSet>", "<tagSet><item><key>gpubroker:market</key><value>block</value></item>");
+  world.ec2.answer("DescribeInstances", "<R><reservationSet><item>" + row + "</item></reservationSet></R>");
+  const auto notice_at = [&](const char* when) {
+    world.clock.sleep_until(parse_utc(when).value());
+    const auto listed = world.provider->provisioner().list();
+    REQUIRE_MESSAGE(listed.ok(), listed.error().message);
+    REQUIRE(listed.value().size() == 1);
+    return listed.value()[0].notice_until;
+  };
+  CHECK_FALSE(notice_at("2026-11-28T10:49:59Z").has_value());
+  CHECK(notice_at("2026-11-28T10:50:00Z") == parse_utc("2026-11-28T11:00:00Z").value());
 }
 
 TEST_CASE(
