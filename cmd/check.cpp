@@ -35,10 +35,11 @@ Result<std::vector<Cloud*>> choose_clouds(Context& context, const std::vector<st
   return chosen;
 }
 
-std::string lacks(const AccessReport& report) {
+/// The permissions of which that is known.
+std::string named(const AccessReport& report, Permission::State state) {
   std::vector<std::string> missing;
   for (const Permission& permission : report.permissions) {
-    if (permission.state == Permission::State::missing) {
+    if (permission.state == state) {
       missing.push_back(permission.name +
                         (permission.what_for.empty() ? "" : " (" + permission.what_for + ")"));
     }
@@ -54,7 +55,8 @@ void print_details(const std::vector<Checked>& checked) {
       if (!text.empty()) { std::cerr << "  " << one.cloud << ": " << label << plain(text) << '\n'; }
     };
     line("", report.problem);
-    line("missing: ", lacks(report));
+    line("missing: ", named(report, Permission::State::missing));
+    line("not known: ", named(report, Permission::State::unknown));
     for (const std::string& warning : report.warnings) { line("warning: ", warning); }
     if (report.state != AccessReport::State::missing) { line("next: ", report.next); }
   }

@@ -3,6 +3,7 @@
 #include "core/wire/cloud_answer.hpp"
 #include "providers/aws/codec.hpp"
 #include "providers/aws/feeds.hpp"
+#include "providers/aws/fleet.hpp"
 #include "providers/aws/session.hpp"
 
 namespace gpubroker::aws {
@@ -23,6 +24,38 @@ std::vector<Needed> needed_permissions(Instant now) {
       {"ec2:DescribeInstanceTypeOfferings", "what is sold in which zone", offerings_call({"p5.48xlarge"})},
       {"ec2:GetSpotPlacementScores", "how likely spot machines are had", scores_call(score_groups().front())},
       {"ec2:DescribeCapacityBlockOfferings", "prices of Capacity Blocks", blocks_call("p5.48xlarge", 24)}};
+}
+
+/// What launching calls, as it would for a small gang with EFA. What names a thing that must be there is
+/// asked of one that is not: EC2 may find that before it looks at what we may do, and then nothing is known.
+std::vector<Needed> launching_permissions() {
+  const GangRequest gang{.token = {"check"},
+                         .offer = {.key = {"aws", "", "", "g5.12xlarge", Market::spot}},
+                         .nodes = 1,
+                         .tags = {.workload = {"check"}, .attempt = 1}};
+  const std::string group = "sg-00000000000000000";
+  const LaunchPlan plan{.user_data = "#cloud-config", .security_group = group};
+  return {{"ec2:RunInstances", "launching", launch_call(gang, plan)},
+          {"ec2:DescribeInstances", "launching", machines_call()},
+          {"ec2:TerminateInstances", "cleaning up", terminate_call({"i-00000000000000000"})},
+          {"ec2:DescribeVpcs", "launching", default_vpc_call()},
+          {"ec2:DescribeSubnets", "launching", subnets_call({})},
+          {"ec2:DescribeSecurityGroups", "launching", groups_call()},
+          {"ec2:CreateSecurityGroup", "launching", create_group_call("vpc-00000000000000000")},
+          {"ec2:AuthorizeSecurityGroupIngress", "launching", allow_ssh_call(group)},
+          {"ec2:AuthorizeSecurityGroupEgress", "gangs with EFA", allow_inside_call(group, /*outwards=*/true)},
+          {"ec2:CreatePlacementGroup", "gangs with EFA", create_placement_call(gang.token)},
+          {"ec2:DescribePlacementGroups", "cleaning up", placements_call()},
+          {"ec2:DeletePlacementGroup", "cleaning up", delete_placement_call("gpubroker-check")},
+          {"ec2:AllocateAddress", "gangs with EFA", allocate_call(gang.token)},
+          {"ec2:DescribeAddresses", "cleaning up", addresses_call()},
+          {"ec2:AssociateAddress", "gangs with EFA",
+           associate_call("eipalloc-00000000000000000", "eni-00000000000000000")},
+          {"ec2:ReleaseAddress", "cleaning up", release_call("eipalloc-00000000000000000")},
+          {"ec2:CreateLaunchTemplate", "gangs with EFA", template_call(gang, plan)},
+          {"ec2:CreateFleet", "gangs with EFA", fleet_call(gang, {{.id = "subnet-00000000000000000"}})},
+          {"ec2:DescribeLaunchTemplates", "cleaning up", templates_call()},
+          {"ec2:DeleteLaunchTemplate", "cleaning up", delete_template_call("gpubroker-check")}};
 }
 
 Permission::State ask_dry(Session& session, const QueryPairs& call) {
@@ -90,7 +123,9 @@ class Aws final : public Cloud {
 
   static void check_permissions(Session& session, Instant now, AccessReport& report) {
     std::string missing;
-    for (const Needed& needed : needed_permissions(now)) {
+    std::vector<Needed> all = needed_permissions(now);
+    for (Needed& needed : launching_permissions()) { all.push_back(std::move(needed)); }
+    for (const Needed& needed : all) {
       const Permission::State state = ask_dry(session, needed.call);
       report.permissions.push_back({.name = needed.permission, .state = state, .what_for = needed.what_for});
       if (state != Permission::State::missing) { continue; }

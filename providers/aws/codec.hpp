@@ -83,6 +83,8 @@ struct CallerIdentity {
 QueryPairs caller_identity_call();
 Result<CallerIdentity> parse_caller_identity(std::string_view body);
 
+/// Kind and scope of an error by its code, where EC2 tells it inside a good answer.
+void judge_ec2_code(Error& error, const std::string& code);
 /// What an answer of 400 and above says, EC2's form or STS's; the code decides, not the text. `call` is
 /// "us-east-1 DescribeRegions".
 Error parse_error(const HttpResponse& answer, const std::string& call, Instant now);

@@ -74,6 +74,8 @@ constexpr std::array kCodes = {
     CodeRow{"InvalidInstanceID.NotFound", ErrorKind::not_found, ErrorScope::request},
     CodeRow{"InvalidInstanceID.Malformed", ErrorKind::not_found, ErrorScope::request},
     CodeRow{"InvalidGroup.NotFound", ErrorKind::not_found, ErrorScope::request},
+    CodeRow{"InvalidLaunchTemplateName.NotFoundException", ErrorKind::not_found, ErrorScope::request},
+    CodeRow{"InvalidLaunchTemplateName.AlreadyExistsException", ErrorKind::conflict, ErrorScope::request},
     CodeRow{"InvalidPlacementGroup.Unknown", ErrorKind::not_found, ErrorScope::request},
     CodeRow{"InvalidAllocationID.NotFound", ErrorKind::not_found, ErrorScope::request},
     CodeRow{"InvalidAssociationID.NotFound", ErrorKind::not_found, ErrorScope::request},
@@ -104,6 +106,11 @@ Error parse_error(const HttpResponse& answer, const std::string& call, Instant n
   Error error = error_from_answer(answer, "aws " + call, code, message, now);
   judge_by_code(error, code, kCodes);
   return error;
+}
+
+void judge_ec2_code(Error& error, const std::string& code) {
+  error.code = code;
+  judge_by_code(error, code, kCodes);
 }
 
 bool may_be_clock_skew(const Error& error) {

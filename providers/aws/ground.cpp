@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "providers/aws/fleet.hpp"
+
 namespace gpubroker::aws {
 namespace {
 
 constexpr const char* kSecurityGroup = "security group";
 constexpr const char* kPlacementGroup = "placement group";
 constexpr const char* kAddress = "address";
+constexpr const char* kTemplate = "launch template";
 
 /// A call that makes what may be there already.
 Status make(Session& session, const std::string& region, const QueryPairs& form, std::string_view duplicate) {
@@ -152,6 +155,11 @@ Result<std::vector<Leftover>> Ground::leftovers(Session& session, const std::str
     if (!is_meant(one.token)) { continue; }
     found.push_back({.kind = kPlacementGroup, .id = one.name, .region = region, .token = one.token});
   }
+  TRY(const HttpResponse told, session.call("ec2", region, templates_call(token.value)));
+  TRY(const std::vector<LaunchTemplate> templates, parse_templates(told.body));
+  for (const LaunchTemplate& one : templates) {
+    found.push_back({.kind = kTemplate, .id = one.name, .region = region, .token = one.token});
+  }
   if (!token.value.empty()) { return found; }
   TRY(const HttpResponse shared, session.call("ec2", region, groups_call()));
   TRY(const std::vector<SecurityGroup> all, parse_groups(shared.body));
@@ -167,6 +175,7 @@ Status Ground::remove(Session& session, const std::vector<Leftover>& leftovers) 
     Status gone = Ok{};
     if (one.kind == kAddress) { gone = release(session, one.region, one.id); }
     if (one.kind == kPlacementGroup) { gone = end(session, one.region, delete_placement_call(one.id)); }
+    if (one.kind == kTemplate) { gone = end(session, one.region, delete_template_call(one.id)); }
     if (one.kind == kSecurityGroup) {
       forget_group(one.region);
       gone = end(session, one.region, delete_group_call(one.id));

@@ -150,6 +150,7 @@ std::optional<Machine> read_machine(const pugi::xml_node& row, const std::string
   // EC2 does not tell when `pending` ended, which is not billed: these seconds too much are in our books.
   if (view.state != NodeState::starting) { view.billed_from = view.created_at; }
   if (view.state == NodeState::ended) { read_end(row, view); }
+  if (view.offer.market == Market::block) { machine.block = text_or_empty(row, "capacityReservationId"); }
   read_fabric(row, machine);
   if (view.state == NodeState::running) {
     // Other machines of the VPC get the private address for this name, everybody else the public one.

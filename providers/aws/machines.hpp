@@ -45,6 +45,7 @@ struct Machine {
   NodeView view = {};
   std::string interface = {};  // the first one's id; empty once it has ended
   bool wants_address = false;  // runs, and nobody can reach it yet
+  std::string block = {};      // the Capacity Block that it runs in
   bool operator==(const Machine&) const = default;
 };
 struct MachinePage {

@@ -239,7 +239,14 @@ QueryPairs capacity_blocks_call(const OfferKey& key) {
   QueryPairs form = ec2_call("DescribeCapacityReservations");
   add_filter(form, 1, "instance-type", key.instance_type);
   add_filter(form, 2, "state", "active");
+  form.emplace_back("Filter.2.Value.2", "scheduled");
   if (!key.zone.empty()) { add_filter(form, 3, "availability-zone", key.zone); }
+  return form;
+}
+
+QueryPairs active_blocks_call() {
+  QueryPairs form = ec2_call("DescribeCapacityReservations");
+  add_filter(form, 1, "state", "active");
   return form;
 }
 
@@ -249,9 +256,13 @@ Result<std::vector<CapacityBlock>> parse_capacity_blocks(std::string_view body) 
       (read_rows<CapacityBlock>(body, "capacityReservationSet", [](const pugi::xml_node& row) {
         // Others are open to any launch of the account, and are not asked for by name.
         if (text_or_empty(row, "reservationType") != "capacity-block") { return CapacityBlock{}; }
-        return CapacityBlock{.id = text_at(row, "capacityReservationId"),
-                             .zone = text_at(row, "availabilityZone"),
-                             .available = static_cast<int>(whole_at(row, "availableInstanceCount", kMost))};
+        CapacityBlock block{.id = text_at(row, "capacityReservationId"),
+                            .zone = text_at(row, "availabilityZone"),
+                            .available = static_cast<int>(whole_at(row, "availableInstanceCount", kMost)),
+                            .has_begun = text_or_empty(row, "state") == "active"};
+        if (row.child("startDate")) { block.begins = time_at(row, "startDate"); }
+        if (row.child("endDate")) { block.ends = time_at(row, "endDate"); }
+        return block;
       })));
   std::erase_if(blocks, [](const CapacityBlock& block) { return block.id.empty(); });
   return blocks;

@@ -1,6 +1,7 @@
 #pragma once
 // What EC2's machines lie in: groups, subnets, placement groups, addresses, Capacity Blocks. Bytes to values.
 // Source: the EC2 service model (botocore 1.43), read 2026-11.
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -73,10 +74,20 @@ struct CapacityBlock {
   std::string id = {};
   std::string zone = {};
   int available = 0;
+  bool has_begun = false;
+  Instant begins = {};
+  std::optional<Instant> ends = {};
   bool operator==(const CapacityBlock&) const = default;
 };
-/// Those that have begun, of the offer's type and, if it has one, zone.
+/// Those that have begun or will, of the offer's type and, if it has one, zone.
 QueryPairs capacity_blocks_call(const OfferKey& key);
+/// All of a region's that have begun.
+QueryPairs active_blocks_call();
+/// EC2 ends a block's machines from half an hour before its end on. So long before that their gang is told,
+/// as of a preemption, that it may save. Source: shared API notes, section 5.1 (EC2's own warning comes 10
+/// min before).
+inline constexpr Millis kBlockEndsEarly = std::chrono::minutes{30};
+inline constexpr Millis kBlockNotice = std::chrono::minutes{10};
 Result<std::vector<CapacityBlock>> parse_capacity_blocks(std::string_view body);
 
 }  // namespace gpubroker::aws

@@ -5,9 +5,8 @@
 
 #include "core/base/log.hpp"
 #include "core/ports/machine_tags.hpp"
-#include "core/wire/cloud_config.hpp"
+#include "providers/aws/booking.hpp"
 #include "providers/aws/facts.hpp"
-#include "providers/aws/ground.hpp"
 #include "providers/aws/machines.hpp"
 #include "providers/aws/session.hpp"
 
@@ -48,7 +47,7 @@ class AwsProvider final : public Provider, Provisioner, PriceSource, Attachments
 
   Result<std::vector<NodeView>> ensure_gang(const GangRequest& request) override {
     Result<std::vector<Machine>> gang =
-        with_session([&](Session& session) { return book(session, request); });
+        with_session([&](Session& session) { return book_gang(session, ground_, parts_, request); });
     if (gang.ok()) { return remember(gang.value()); }
     const ErrorKind kind = gang.error().kind;
     const bool comes_again =
@@ -181,128 +180,7 @@ class AwsProvider final : public Provider, Provisioner, PriceSource, Attachments
     return all;
   }
 
-  // --- booking ---
-
-  Result<std::vector<Machine>> book(Session& session, const GangRequest& request) {
-    const OfferKey& key = request.offer.key;
-    LaunchPlan plan{.zone = key.zone};
-    TRY(plan.security_group, ground_.ensure_group(session, key.region));
-    TRY(const NodeKeys keys, parts_.keys.ensure(request.tags.workload));
-    plan.user_data = cloud_config({.keys = keys, .now = parts_.clock.now(), .expires = request.tags.expires});
-    if (key.market == Market::block) {
-      TRY([[maybe_unused]] const Ok is_there, choose_block(session, request, plan));
-    }
-    if (request.nodes > 1) { plan.cards = fabric_layout(key.instance_type); }
-    if (plan.cards.empty()) { return launch(session, request, plan); }
-    return launch_with_fabric(session, request, plan);
-  }
-
-  static Status choose_block(Session& session, const GangRequest& request, LaunchPlan& plan) {
-    const OfferKey& key = request.offer.key;
-    TRY(const HttpResponse answer, session.call("ec2", key.region, capacity_blocks_call(key)));
-    TRY(const std::vector<CapacityBlock> blocks, parse_capacity_blocks(answer.body));
-    for (const CapacityBlock& block : blocks) {
-      if (block.available < request.nodes) { continue; }
-      plan.capacity_reservation = block.id;
-      plan.zone = block.zone;
-      return Ok{};
-    }
-    return Error{.kind = ErrorKind::capacity,
-                 .message = "no Capacity Block of the account has begun and has " +
-                            std::to_string(request.nodes) + " x " + key.instance_type + " free",
-                 .hint = "buy one first: it is paid up front and not refunded",
-                 .source = "aws " + key.region + " DescribeCapacityReservations",
-                 .scope = ErrorScope::offer};
-  }
-
-  Result<std::vector<Machine>> launch_with_fabric(Session& session, const GangRequest& request,
-                                                  LaunchPlan plan) {
-    const OfferKey& key = request.offer.key;
-    TRY(const HttpResponse answer, session.call("ec2", key.region, subnets_call(plan.zone)));
-    TRY(const std::vector<Subnet> subnets, parse_subnets(answer.body));
-    if (subnets.size() > 1) {
-      // To EC2 a token is another one in another zone: what was booked before is looked for first.
-      TRY(std::vector<Machine> there, find_gang(session, request));
-      if (!there.empty()) { return there; }
-    }
-    if (key.market != Market::block) {
-      TRY([[maybe_unused]] const Ok close, Ground::ensure_placement(session, key.region, request.token));
-      plan.placement_group = gang_name(request.token);
-    }
-    if (plan.cards.size() > 1) {
-      TRY([[maybe_unused]] const Ok addresses,
-          Ground::ensure_addresses(session, key.region, request.token, request.nodes));
-    }
-    Error last{.kind = ErrorKind::capacity,
-               .message = "there is no default subnet to put machines into",
-               .hint = "`aws ec2 create-default-subnet --availability-zone …`",
-               .source = "aws " + key.region + " DescribeSubnets",
-               .scope = key.zone.empty() ? ErrorScope::region : ErrorScope::zone};
-    for (const Subnet& subnet : subnets) {
-      plan.subnet = subnet.id;
-      plan.zone = subnet.zone;
-      Result<std::vector<Machine>> gang = launch(session, request, plan);
-      if (gang.ok() || gang.error().kind != ErrorKind::capacity) { return gang; }
-      last = gang.error();
-    }
-    return last;
-  }
-
-  Result<std::vector<Machine>> launch(Session& session, const GangRequest& request, const LaunchPlan& plan) {
-    const OfferKey& key = request.offer.key;
-    const Result<HttpResponse> answer = session.act(key.region, launch_call(request, plan));
-    if (answer.ok()) {
-      Result<std::vector<Machine>> gang = parse_launched(answer.value().body, key.region);
-      if (gang.ok()) { return whole_gang(std::move(gang).value(), request); }
-      // They run, whatever the answer says: the same call again tells it properly.
-      Error unread = gang.error();
-      unread.kind = ErrorKind::network;
-      unread.maybe_applied = true;
-      return unread;
-    }
-    Error error = answer.error();
-    if (error.code == "IdempotentParameterMismatch") {
-      // The first request said when to power off counted from another minute.
-      TRY(std::vector<Machine> gang, find_gang(session, request));
-      if (!gang.empty()) { return gang; }
-      error.kind = ErrorKind::network;
-      error.maybe_applied = true;
-      error.message = "the gang was booked a moment ago and is not to be seen yet";
-    }
-    if (error.kind == ErrorKind::quota) { error = with_quota(error, request); }
-    if (error.kind == ErrorKind::capacity && error.scope == ErrorScope::zone && key.zone.empty()) {
-      error.scope = ErrorScope::region;
-    }
-    if (error.code == "InvalidGroup.NotFound" || error.code == "InvalidPlacementGroup.Unknown") {
-      // Made a moment ago, and not known everywhere yet; or removed by somebody else.
-      ground_.forget_group(key.region);
-      error.kind = ErrorKind::network;
-    }
-    return error;
-  }
-
-  /// The gang of this token, whatever its state; empty: there is none.
-  static Result<std::vector<Machine>> find_gang(Session& session, const GangRequest& request) {
-    std::vector<Machine> gang;
-    TRY([[maybe_unused]] const Ok read,
-        read_machines(session, request.offer.key.region, request.token.value, gang));
-    std::sort(gang.begin(), gang.end(),
-              [](const Machine& a, const Machine& b) { return a.view.index < b.view.index; });
-    if (gang.empty()) { return gang; }
-    return whole_gang(std::move(gang), request);
-  }
-
   // --- listing ---
-
-  static Status read_machines(Session& session, const std::string& region, const std::string& token,
-                              std::vector<Machine>& machines) {
-    return session.call_pages(region, machines_call(token),
-                              [&](const std::string& body) -> Result<std::string> {
-                                TRY(MachinePage page, parse_machines(body, region));
-                                for (Machine& one : page.machines) { machines.push_back(std::move(one)); }
-                                return page.next;
-                              });
-  }
 
   Result<std::vector<Machine>> list_all(Session& session) {
     return in_all_regions<Machine>(session, [&](const std::string& region) -> Result<std::vector<Machine>> {
@@ -317,8 +195,27 @@ class AwsProvider final : public Provider, Provisioner, PriceSource, Attachments
         machines.clear();  // they show it from now on
         TRY([[maybe_unused]] const Ok again, read_machines(session, region, {}, machines));
       }
+      TRY([[maybe_unused]] const Ok told, announce_ends(session, region, machines));
       return machines;
     });
+  }
+
+  /// Machines of a Capacity Block that is about to end are told so in time to save.
+  Status announce_ends(Session& session, const std::string& region, std::vector<Machine>& machines) {
+    const bool has_blocks = std::any_of(machines.begin(), machines.end(), [](const Machine& one) {
+      return !one.block.empty() && one.view.state == NodeState::running;
+    });
+    if (!has_blocks) { return Ok{}; }
+    TRY(const HttpResponse answer, session.call("ec2", region, active_blocks_call()));
+    TRY(const std::vector<CapacityBlock> blocks, parse_capacity_blocks(answer.body));
+    for (Machine& machine : machines) {
+      const auto block = std::find_if(blocks.begin(), blocks.end(),
+                                      [&](const CapacityBlock& one) { return one.id == machine.block; });
+      if (block == blocks.end() || !block->ends || machine.view.state != NodeState::running) { continue; }
+      const Instant taken = *block->ends - kBlockEndsEarly;
+      if (parts_.clock.now() >= taken - kBlockNotice) { machine.view.notice_until = taken; }
+    }
+    return Ok{};
   }
 
   Result<NodeView> with_keys(NodeView view) {

@@ -218,6 +218,22 @@ Status end_in_group(Arm& arm, const GangPlace& place, const std::set<std::string
   return all;
 }
 
+/// Machines by their ids; those that are not there are left out.
+Result<std::vector<SeenMachine>> ask_each(Arm& arm, const CloudParts& parts,
+                                          const std::vector<std::string>& ids) {
+  std::vector<Result<std::string>> bodies(ids.size(), std::string());
+  parts.fan_out.run(ids.size(), kAtOnce,
+                    [&](std::size_t i) { bodies[i] = arm.get(machine_state_url(ids[i])); });
+  std::vector<SeenMachine> seen;
+  for (const Result<std::string>& body : bodies) {
+    if (!body.ok() && body.error().kind == ErrorKind::not_found) { continue; }
+    if (!body.ok()) { return body.error(); }
+    TRY(std::optional<SeenMachine> one, parse_machine(body.value()));
+    if (one) { seen.push_back(*std::move(one)); }
+  }
+  return seen;
+}
+
 }  // namespace
 
 Result<std::vector<GangGroup>> list_groups(Arm& arm) {
@@ -235,7 +251,9 @@ Result<std::vector<NodeView>> list_machines(Arm& arm, const CloudParts& parts) {
   TRY([[maybe_unused]] const Ok machines,
       arm.list<Machine>(machines_url(subscription), parse_machines, sight.machines));
   TRY(sight.groups, list_groups(arm));
-  if (!sight.machines.empty()) {
+  TRY(const std::vector<SeenMachine> asked,
+      ask_each(arm, parts, unlisted(sight, subscription, parts.clock.now())));
+  if (!sight.machines.empty() || !asked.empty()) {
     std::vector<StatusRow> statuses;
     TRY([[maybe_unused]] const Ok told,
         arm.list<StatusRow>(statuses_url(subscription), parse_statuses, statuses));
@@ -244,6 +262,10 @@ Result<std::vector<NodeView>> list_machines(Arm& arm, const CloudParts& parts) {
     TRY([[maybe_unused]] const Ok known,
         arm.list<AddressRow>(addresses_url(subscription), parse_addresses, addresses));
     sight.addresses.insert(addresses.begin(), addresses.end());
+  }
+  for (const SeenMachine& seen : asked) {
+    sight.statuses[seen.machine.id] = seen.status;
+    sight.machines.push_back(seen.machine);
   }
   std::vector<NodeView> views = assemble(sight, parts.clock.now());
   for (NodeView& view : views) {

@@ -139,6 +139,12 @@ struct MachineStatus {
   std::string failure = {};           // the code
   std::optional<Instant> since = {};  // of its provisioning state: provisioned, failed, or being deleted
 };
+/// The answer to machine_state_url(), where the machine is one of ours.
+struct SeenMachine {
+  Machine machine = {};
+  MachineStatus status = {};
+};
+Result<std::optional<SeenMachine>> parse_machine(std::string_view body);
 /// By id in lower case.
 using StatusRow = std::pair<std::string, MachineStatus>;
 Result<Page<StatusRow>> parse_statuses(std::string_view body);
@@ -158,10 +164,13 @@ struct Sight {
   std::map<std::string, MachineStatus> statuses = {};  // by id in lower case, as the addresses
   std::map<std::string, std::string> addresses = {};
 };
+/// The ids of machines that are booked and in no list, while that may be the lists' lag: to be asked for by
+/// their ids, which always tell. Else what lived no longer than the lag would have no dates.
+std::vector<std::string> unlisted(const Sight& sight, const std::string& subscription, Instant now);
 /// All machines of ours. Evicted and deleted machines vanish from the lists: as long as their group is there,
 /// they are told as ended, "preempted" where nobody of us ended a spot machine; without a date, which nobody
-/// keeps. For two minutes after the booking a machine that is not listed counts as starting: lists lag.
-/// `address` has only the host.
+/// keeps. For two minutes after the booking a machine that is not listed counts as starting. `address` has
+/// only the host.
 std::vector<NodeView> assemble(const Sight& sight, Instant now);
 
 }  // namespace gpubroker::azure

@@ -203,6 +203,16 @@ Result<Page<std::string>> parse_living(std::string_view body) {
   });
 }
 
+Result<std::optional<SeenMachine>> parse_machine(std::string_view body) {
+  return read_answer(body, kSource, [](const AnswerValue& row) -> Result<std::optional<SeenMachine>> {
+    std::optional<Machine> machine = read_machine(row);
+    if (!machine) { return std::optional<SeenMachine>(); }
+    const std::optional<AnswerValue> view = instance_view(row);
+    return std::optional(
+        SeenMachine{.machine = *std::move(machine), .status = view ? read_status(*view) : MachineStatus{}});
+  });
+}
+
 Result<Page<StatusRow>> parse_statuses(std::string_view body) {
   return read_page<StatusRow>(body, [](const AnswerValue& row) -> std::optional<StatusRow> {
     const std::optional<AnswerValue> view = instance_view(row);

@@ -59,6 +59,21 @@ NodeView missing(const GangGroup& group, int rank, Instant now) {
 
 }  // namespace
 
+std::vector<std::string> unlisted(const Sight& sight, const std::string& subscription, Instant now) {
+  std::set<std::string> listed;
+  for (const Machine& machine : sight.machines) { listed.insert(machine.id); }
+  std::vector<std::string> ids;
+  for (const GangGroup& group : sight.groups) {
+    if (!group.booked || now >= *group.booked + kListsLag) { continue; }
+    const GangPlace place{.subscription = subscription, .group = group.name};
+    for (int rank = 0; rank < group.nodes; ++rank) {
+      std::string id = place.machine_id(machine_name(group.view.token, rank));
+      if (listed.count(lower(id)) == 0) { ids.push_back(std::move(id)); }
+    }
+  }
+  return ids;
+}
+
 std::vector<NodeView> assemble(const Sight& sight, Instant now) {
   std::map<std::string, const GangGroup*> groups;
   for (const GangGroup& group : sight.groups) { groups[lower(group.name)] = &group; }

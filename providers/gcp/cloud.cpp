@@ -11,6 +11,10 @@
 namespace gpubroker::gcp {
 namespace {
 
+constexpr const char* kLaunching = "launching";
+constexpr const char* kFabric = "gangs with a fabric";
+constexpr const char* kCleaning = "cleaning up";
+
 struct Needed {
   const char* permission;
   const char* what_for;
@@ -22,6 +26,28 @@ constexpr std::array kNeeded = {
     Needed{"compute.regions.list", "quotas by region, calendar blocks"},
     Needed{"compute.projects.get", "the quota of all regions together"},
     Needed{"cloudquotas.quotas.get", "on-demand quotas of H100 and later"},
+    // What launching asks for beside these (?): the methods' pages name them, put together from memory.
+    Needed{"compute.instances.create", kLaunching},
+    Needed{"compute.instances.list", kLaunching},
+    Needed{"compute.instances.setMetadata", kLaunching},
+    Needed{"compute.instances.setLabels", kLaunching},
+    Needed{"compute.instances.setTags", kLaunching},
+    Needed{"compute.disks.create", kLaunching},
+    Needed{"compute.subnetworks.use", kLaunching},
+    Needed{"compute.subnetworks.useExternalIp", kLaunching},
+    Needed{"compute.firewalls.list", kLaunching},
+    Needed{"compute.firewalls.create", kLaunching},
+    Needed{"compute.networks.updatePolicy", kLaunching},
+    Needed{"compute.zoneOperations.list", kLaunching},
+    Needed{"compute.regionOperations.get", kLaunching},
+    Needed{"compute.networks.list", kFabric},
+    Needed{"compute.networks.create", kFabric},
+    Needed{"compute.subnetworks.list", kFabric},
+    Needed{"compute.subnetworks.create", kFabric},
+    Needed{"compute.resourcePolicies.create", kFabric},
+    Needed{"compute.resourcePolicies.use", kFabric},
+    Needed{"compute.resourcePolicies.delete", kCleaning},
+    Needed{"compute.instances.delete", kCleaning},
 };
 
 class Gcp final : public Cloud {
@@ -129,7 +155,15 @@ class Gcp final : public Cloud {
       missing += missing.empty() ? "grant " : ", ";
       missing += needed.permission;
     }
-    if (!missing.empty()) { report.next = missing + " (roles/compute.viewer, roles/cloudquotas.viewer)"; }
+    if (missing.empty()) { return; }
+    const bool sees_all =
+        std::none_of(report.permissions.begin(), report.permissions.end(), [](const Permission& one) {
+          const bool launches =
+              one.what_for == kLaunching || one.what_for == kFabric || one.what_for == kCleaning;
+          return one.state == Permission::State::missing && !launches;
+        });
+    report.next = missing + (sees_all ? " (to launch: roles/compute.admin)"
+                                      : " (roles/compute.viewer, roles/cloudquotas.viewer)");
   }
 
   Files& files_;

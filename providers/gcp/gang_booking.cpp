@@ -4,6 +4,7 @@
 
 #include "core/ports/machine_tags.hpp"
 #include "core/wire/cloud_config.hpp"
+#include "providers/gcp/fabric.hpp"
 
 namespace gpubroker::gcp {
 namespace {
@@ -64,7 +65,32 @@ Result<std::vector<Instance>> GangBooking::run() {
   }
   TRY(std::optional<std::vector<Instance>> there, look());
   if (there) { return *std::move(there); }
-  const Result<Operation> begun = book(*machine);
+  TRY(const std::vector<std::string> zones, places(*machine));
+  Error last{
+      .kind = ErrorKind::capacity,
+      .message = "no zone of " + request_.offer.key.region + " sells " + request_.offer.key.instance_type,
+      .source = "gcp",
+      .scope = ErrorScope::offer};
+  for (const std::string& zone : zones) {
+    Result<std::vector<Instance>> gang = book_in(*machine, zone);
+    if (gang.ok() || gang.error().kind != ErrorKind::capacity) { return gang; }
+    const bool lived = last.maybe_applied || gang.error().maybe_applied;
+    last = gang.error();
+    last.maybe_applied = lived;
+  }
+  return last;
+}
+
+Result<std::vector<std::string>> GangBooking::places(const MachineFact& machine) {
+  const OfferKey& offer = request_.offer.key;
+  const bool is_reserved = offer.market == Market::block || offer.market == Market::contract;
+  const bool is_open = offer.zone.empty() && !is_reserved && request_.nodes > 1;
+  if (!is_open || !pins_zone(machine.type)) { return std::vector<std::string>{offer.zone}; }
+  return zones_selling(compute_, offer.instance_type, offer.region);
+}
+
+Result<std::vector<Instance>> GangBooking::book_in(const MachineFact& machine, const std::string& zone) {
+  const Result<Operation> begun = book(machine, zone);
   if (begun.ok()) { return follow(begun.value()); }
   Error error = begun.error();
   const bool will_be_asked_again = error.kind == ErrorKind::network || error.kind == ErrorKind::throttled;
@@ -105,13 +131,15 @@ Result<std::optional<std::vector<Instance>>> GangBooking::look() {
             .maybe_applied = true});
 }
 
-Result<Operation> GangBooking::book(const MachineFact& machine) {
+Result<Operation> GangBooking::book(const MachineFact& machine, const std::string& zone) {
   TRY(const NodeKeys keys, parts_.keys.ensure(request_.tags.workload));
   TRY(const std::optional<Reservation> reservation, find_reservation());
   TRY([[maybe_unused]] const Ok open, open_ssh());
   const bool is_placed = needs_placement(request_, machine);
   if (is_placed) { TRY([[maybe_unused]] const Ok placed, ensure_placement(machine)); }
   const OfferKey& offer = request_.offer.key;
+  const std::string chosen = reservation ? reservation->zone : zone;
+  TRY(std::vector<FabricPlace> fabric, ensure_interfaces(chosen));
   const Instant now = parts_.clock.now();
   const Booking booking{
       .request = request_,
@@ -119,10 +147,13 @@ Result<Operation> GangBooking::book(const MachineFact& machine) {
       .keys = keys,
       .user_data = cloud_config({.keys = keys, .now = now, .expires = request_.tags.expires}),
       .now = now,
-      .zone = reservation ? reservation->zone : offer.zone,
+      .zone = chosen,
       .policy = is_placed ? gang_name(request_.token) : std::string{},
-      .reservation = reservation};
-  const std::string query = "?requestId=" + request_id("gpubroker/" + request_.token.value);
+      .reservation = reservation,
+      .fabric = std::move(fabric)};
+  // Another zone is another request.
+  const std::string where = zone == offer.zone ? std::string() : "/" + zone;
+  const std::string query = "?requestId=" + request_id("gpubroker/" + request_.token.value + where);
   if (stands_in_queue(request_)) {
     return compute_.post("/zones/" + url_encode(booking.zone) + "/instances" + query, encode_insert(booking),
                          "instances");
@@ -131,6 +162,16 @@ Result<Operation> GangBooking::book(const MachineFact& machine) {
       booking.zone.empty() ? "/regions/" + url_encode(offer.region) : "/zones/" + url_encode(booking.zone);
   return compute_.post(place + "/instances/bulkInsert" + query, encode_bulk_insert(booking),
                        "instances/bulkInsert");
+}
+
+Result<std::vector<FabricPlace>> GangBooking::ensure_interfaces(const std::string& zone) {
+  const OfferKey& offer = request_.offer.key;
+  // A single machine talks to nobody.
+  if (request_.nodes < 2) { return std::vector<FabricPlace>{}; }
+  const std::vector<FabricNetwork> networks = fabric_networks(offer.instance_type, zone);
+  if (networks.empty()) { return std::vector<FabricPlace>{}; }
+  TRY([[maybe_unused]] const Ok there, ensure_fabric(compute_, parts_.fan_out, networks, offer.region));
+  return fabric_places(networks, offer.region);
 }
 
 Status GangBooking::open_ssh() {

@@ -20,9 +20,15 @@ class GangBooking {
  private:
   /// The gang if it is there, nothing if it is to be booked; an error for a token that was used up.
   Result<std::optional<std::vector<Instance>>> look();
-  Result<Operation> book(const MachineFact& machine);
+  /// Where to ask, one after the other: empty is anywhere in the region.
+  Result<std::vector<std::string>> places(const MachineFact& machine);
+  /// In one of those.
+  Result<std::vector<Instance>> book_in(const MachineFact& machine, const std::string& zone);
+  Result<Operation> book(const MachineFact& machine, const std::string& zone);
   Status open_ssh();
   Result<std::optional<Reservation>> find_reservation();
+  /// The further interfaces of the gang's machines, on networks that are there.
+  Result<std::vector<FabricPlace>> ensure_interfaces(const std::string& zone);
   Status ensure_placement(const MachineFact& machine);
   Result<std::vector<Instance>> follow(const Operation& begun);
   [[nodiscard]] std::vector<Instance> made_in(const std::string& zone) const;

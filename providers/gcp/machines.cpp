@@ -133,6 +133,10 @@ Json properties(const Booking& booking, const std::string& place) {
                  {"nicType", nic},
                  {"accessConfigs", {{{"type", "ONE_TO_ONE_NAT"}, {"name", "External NAT"}}}}}}},
               {"reservationAffinity", affinity(booking)}};
+  for (const FabricPlace& one : booking.fabric) {
+    out["networkInterfaces"].push_back(
+        {{"network", one.network}, {"subnetwork", one.subnet}, {"nicType", one.nic}});
+  }
   add_type(booking, place, out);
   if (!booking.policy.empty()) { out["resourcePolicies"] = {booking.policy}; }
   return out;

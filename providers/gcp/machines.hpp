@@ -38,6 +38,14 @@ struct Reservation {
   bool is_dense = false;  // needs the provisioning model RESERVATION_BOUND, and places its machines itself
 };
 
+/// Where a further interface of a machine sits: parts of links.
+struct FabricPlace {
+  std::string network = {};
+  std::string subnet = {};
+  std::string nic = {};
+  bool operator==(const FabricPlace&) const = default;
+};
+
 struct Booking {
   const GangRequest& request;
   const MachineFact& machine;
@@ -47,6 +55,7 @@ struct Booking {
   std::string zone = {};    // empty: wherever in the region all of them are to be had
   std::string policy = {};  // placement; empty: none
   std::optional<Reservation> reservation = {};
+  std::vector<FabricPlace> fabric = {};
 };
 
 /// A UUID that is the same whenever it is asked for: what Google takes as requestId.

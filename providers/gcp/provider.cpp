@@ -5,6 +5,7 @@
 
 #include "core/ports/machine_tags.hpp"
 #include "providers/gcp/credentials.hpp"
+#include "providers/gcp/fabric.hpp"
 #include "providers/gcp/gang_booking.hpp"
 
 namespace gpubroker::gcp {
@@ -42,7 +43,7 @@ class GcpProvider final : public Provider, Provisioner, Attachments {
     return end_machines(compute_, parts_.fan_out, nodes);
   }
 
-  // --- placement policies, the firewall rule, machines that stand still ---
+  // --- placement policies, firewall rules, the fabric's networks, machines that stand still ---
 
   Result<std::vector<Leftover>> leftovers() override {
     std::vector<Leftover> found;
@@ -65,6 +66,8 @@ class GcpProvider final : public Provider, Provisioner, Attachments {
                        .token = machine.view.token,
                        .costs = true});  // its disk
     }
+    TRY(const FabricGround fabric, find_fabric(compute_));
+    for (Leftover& one : fabric_leftovers(fabric)) { found.push_back(std::move(one)); }
     return found;
   }
 
@@ -91,6 +94,10 @@ class GcpProvider final : public Provider, Provisioner, Attachments {
     if (one.kind == kPolicy) {
       return "/regions/" + url_encode(one.region) + "/resourcePolicies/" + url_encode(one.id);
     }
+    if (one.kind == kFabricSubnet) {
+      return "/regions/" + url_encode(one.region) + "/subnetworks/" + url_encode(one.id);
+    }
+    if (one.kind == kFabricNetwork) { return "/global/networks/" + url_encode(one.id); }
     return "/global/firewalls/" + url_encode(one.id);
   }
 

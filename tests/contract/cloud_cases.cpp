@@ -12,7 +12,7 @@ std::vector<CloudCase> cloud_cases() {
        .billing = {.unit = Millis{1'000}, .minimum = Millis{60'000}},
        .host = "ec2",
        .path = "/",
-       .body = "Action=RunInstances",
+       .body = "Action=(RunInstances|CreateFleet)",
        .ends_itself = false},
       {.name = "azure",
        .on_demand = {"azure", "eastus", "", "Standard_ND96isr_H100_v5", Market::on_demand},

@@ -110,6 +110,66 @@ TEST_CASE("gcp contract: a flex-start machine waits in the queue until there is 
   CHECK(world.ensure(world.gang(key, 2, "w-3-a1")).error().kind == ErrorKind::capacity);
 }
 
+TEST_CASE(
+    "gcp contract: a gang of A3 Mega has an interface for each GPU, on networks that the next gang shares") {
+  World world;
+  const OfferKey key{"gcp", "us-central1", "", "a3-megagpu-8g", Market::spot};
+  const auto first = world.ensure(world.gang(key, 2, "w-1-a1"));
+  REQUIRE_MESSAGE(first.ok(), first.error().message);
+  const auto left = world.provider->attachments()->leftovers();
+  REQUIRE(left.ok());
+  const auto count = [&](const std::string& kind) {
+    return std::count_if(left.value().begin(), left.value().end(),
+                         [&](const Leftover& one) { return one.kind == kind; });
+  };
+  CHECK(count("fabric network") == 8);
+  CHECK(count("fabric subnet") == 8);
+  CHECK(count("fabric firewall rule") == 8);
+  // Another region: other subnets of the same networks, in other ranges.
+  OfferKey elsewhere = key;
+  elsewhere.region = "us-east4";
+  const auto second = world.ensure(world.gang(elsewhere, 2, "w-2-a1"));
+  REQUIRE_MESSAGE(second.ok(), second.error().message);
+  REQUIRE(world.ensure(world.gang(key, 2, "w-3-a1")).ok());
+  const auto all = world.provider->attachments()->leftovers();
+  REQUIRE(all.ok());
+  // And of the three gangs a policy each.
+  CHECK(all.value().size() == 8 + 16 + 8 + 3);
+  // In use: gc is told so; afterwards all of it goes.
+  Attachments& attachments = *world.provider->attachments();
+  CHECK(attachments.remove(all.value()).error().kind == ErrorKind::conflict);
+  std::vector<NodeId> ids;
+  for (const NodeView& node : world.list()) { ids.push_back(node.id); }
+  REQUIRE(world.provider->provisioner().terminate(ids).ok());
+  const Status removed = attachments.remove(all.value());
+  CHECK_MESSAGE(removed.ok(), removed.error().message);
+  CHECK(attachments.leftovers().value().empty());
+}
+
+TEST_CASE("gcp contract: RDMA pins the zone: a gang of B200 goes from zone to zone") {
+  World world(R"({"no_profile": ["us-central1-ai1a"]})",
+              R"({"stock": [{"match": "gcp/us-central1/us-central1-b/*", "count": 2}]})");
+  const OfferKey key{"gcp", "us-central1", "", "a4-highgpu-8g", Market::spot};
+  const auto first = world.ensure(world.gang(key, 2, "w-1-a1"));
+  REQUIRE_MESSAGE(first.ok(), first.error().message);
+  CHECK(first.value()[0].id.value == "gcp/us-central1-b/gb-w-1-a1-0");
+  // The same again is the same.
+  CHECK(world.ensure(world.gang(key, 2, "w-1-a1")).value().size() == 2);
+  const auto none = world.ensure(world.gang(key, 2, "w-2-a1"));
+  REQUIRE_FALSE(none.ok());
+  CHECK(none.error().kind == ErrorKind::capacity);
+  const auto left = world.provider->attachments()->leftovers();
+  REQUIRE(left.ok());
+  const auto rdma = std::count_if(left.value().begin(), left.value().end(), [](const Leftover& one) {
+    return one.id.starts_with("gpubroker-fabric-us-central1-b-");
+  });
+  CHECK(rdma == 8);  // subnets
+  // One alone needs no fabric, and may stand anywhere in the region.
+  const auto alone = world.ensure(world.gang(key, 1, "w-3-a1"));
+  REQUIRE_MESSAGE(alone.ok(), alone.error().message);
+  CHECK(alone.value()[0].id.value == "gcp/us-central1-ai1a/gb-w-3-a1-0");
+}
+
 TEST_CASE("gcp contract: a zone that does not answer fails the list") {
   World world(R"({"unreachable": ["us-east4-b"]})");
   const auto listed = world.provider->provisioner().list();

@@ -167,6 +167,8 @@ def check_machines(aws):
         aws.ok("ec2", "release-address", "--allocation-id", address)
         ids.append(machine["InstanceId"])
 
+    ids += check_fleet(aws, refused, group)
+
     block = aws.ok("ec2", "describe-capacity-reservations", "--filters", "Name=instance-type,Values=p5.48xlarge")["CapacityReservations"][0]
     assert block["AvailableInstanceCount"] == 1, block
     bought = ["run-instances", "--image-id", IMAGE, "--count", "1", "--instance-type", "p5.48xlarge", "--capacity-reservation-specification",
@@ -184,6 +186,36 @@ def check_machines(aws):
     aws.run("ec2", "delete-placement-group", "--group-name", "p")
     aws.ok("ec2", "delete-security-group", "--group-id", group)
     refused("InvalidGroup.NotFound", "delete-security-group", "--group-id", group)
+
+
+def check_fleet(aws, refused, group):
+    """One call over two zones, the first of which has room for one machine only: a gang of two is had in the other, or not at all."""
+    data = json.dumps({"ImageId": IMAGE, "InstanceType": "p4d.24xlarge", "InstanceInitiatedShutdownBehavior": "terminate",
+                       "NetworkInterfaces": [{"NetworkCardIndex": 0, "DeviceIndex": 0, "InterfaceType": "interface", "Groups": [group], "DeleteOnTermination": True}],
+                       "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "gpubroker:token", "Value": "t2"}]}]})
+    tags = "ResourceType=launch-template,Tags=[{Key=gpubroker:token,Value=t2}]"
+    create = ["create-launch-template", "--launch-template-name", "gb-t2", "--launch-template-data", data, "--tag-specifications", tags]
+    aws.ok("ec2", *create)
+    refused("InvalidLaunchTemplateName.AlreadyExistsException", *create)
+    assert aws.ok("ec2", "describe-launch-templates", "--filters", "Name=tag-key,Values=gpubroker:token")["LaunchTemplates"][0]["LaunchTemplateName"] == "gb-t2"
+    zones = {row["AvailabilityZone"]: row["SubnetId"] for row in aws.ok("ec2", "describe-subnets")["Subnets"]}
+    config = lambda *names: json.dumps([{"LaunchTemplateSpecification": {"LaunchTemplateName": "gb-t2", "Version": "$Latest"}, "Overrides": [{"SubnetId": zones[name]} for name in names]}])
+    floor = "SingleInstanceType=true,SingleAvailabilityZone=true,MinTargetCapacity=2,AllocationStrategy=lowest-price"
+    fleet = ["create-fleet", "--type", "instant", "--target-capacity-specification", "TotalTargetCapacity=2,DefaultTargetCapacityType=on-demand", "--on-demand-options", floor]
+    none = aws.ok("ec2", *fleet, "--launch-template-configs", config("us-east-1b"), "--client-token", "f0")
+    assert none["Instances"] == [] and none["Errors"][0]["ErrorCode"] == "InsufficientInstanceCapacity", none
+    both = aws.ok("ec2", *fleet, "--launch-template-configs", config("us-east-1b", "us-east-1c"), "--client-token", "f1")
+    assert len(both["Instances"][0]["InstanceIds"]) == 2 and both["Errors"][0]["LaunchTemplateAndOverrides"]["Overrides"]["AvailabilityZone"] == "us-east-1b", both
+    again = aws.ok("ec2", *fleet, "--launch-template-configs", config("us-east-1b", "us-east-1c"), "--client-token", "f1")
+    assert again["FleetId"] == both["FleetId"], again
+    refused("IdempotentParameterMismatch", *fleet, "--launch-template-configs", config("us-east-1c"), "--client-token", "f1")
+    refused("InvalidParameterCombination", "create-fleet", "--type", "instant", "--target-capacity-specification", "TotalTargetCapacity=2,DefaultTargetCapacityType=spot",
+            "--spot-options", "MinTargetCapacity=2", "--launch-template-configs", config("us-east-1b"))
+    made = aws.ok("ec2", "describe-instances", "--instance-ids", *both["Instances"][0]["InstanceIds"])["Reservations"][0]["Instances"]
+    assert sorted(row["AmiLaunchIndex"] for row in made) == [0, 1] and {row["Placement"]["AvailabilityZone"] for row in made} == {"us-east-1c"}, made
+    aws.ok("ec2", "delete-launch-template", "--launch-template-name", "gb-t2")
+    refused("InvalidLaunchTemplateName.NotFoundException", "delete-launch-template", "--launch-template-name", "gb-t2")
+    return [row["InstanceId"] for row in made]
 
 
 def main():

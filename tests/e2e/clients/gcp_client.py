@@ -98,6 +98,7 @@ def check_gcloud(emulator, folder, key, wrong_key):
     pages = [entry for entry in emulator.call("/__log") if "aggregated/machineTypes" in entry["target"]]
     assert len(pages) > 1, pages
     check_machines(gcloud)
+    check_networks(gcloud)
     return token.stdout.strip()
 
 
@@ -124,6 +125,25 @@ def check_machines(gcloud):
     assert sorted(item["name"] for item in gcloud.read("compute", "instances", "list")) == [f"gang-0{i}" for i in range(1, 5)]
     short = gcloud.run("compute", "instances", "create", "n2", *machine)
     assert short.returncode == 1 and "does not have enough resources" in short.stderr, short.stderr
+
+
+def check_networks(gcloud):
+    """A network of MTU 8244 with its subnet and rule, and what may not be; all of it gone again."""
+    def done(*words):
+        ran = gcloud.run("compute", *words)
+        assert ran.returncode == 0, ran.stderr
+    done("networks", "create", "f1", "--subnet-mode=custom", "--mtu=8244")
+    done("networks", "subnets", "create", "f1", "--network=f1", "--region=us-central1", "--range=10.0.0.0/20")
+    done("firewall-rules", "create", "f1-inside", "--network=f1", "--allow=all", "--source-ranges=10.0.0.0/14")
+    assert [(one["name"], one["mtu"]) for one in gcloud.read("compute", "networks", "list")] == [("f1", 8244)]
+    assert gcloud.read("compute", "networks", "subnets", "list")[0]["ipCidrRange"] == "10.0.0.0/20"
+    twice = gcloud.run("compute", "networks", "subnets", "create", "f2", "--network=f1", "--region=us-east4", "--range=10.0.8.0/24")
+    assert twice.returncode == 1 and "conflicts" in twice.stderr, twice.stderr
+    used = gcloud.run("compute", "networks", "delete", "f1", "-q")
+    assert used.returncode == 1 and "already being used" in used.stderr, used.stderr
+    done("firewall-rules", "delete", "f1-inside", "-q")
+    done("networks", "subnets", "delete", "f1", "--region=us-central1", "-q")
+    done("networks", "delete", "f1", "-q")
 
 
 def check_node(emulator, folder, token):

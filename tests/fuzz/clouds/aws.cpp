@@ -4,6 +4,7 @@
 #include "providers/aws/codec.hpp"
 #include "providers/aws/credentials_codec.hpp"
 #include "providers/aws/facts.hpp"
+#include "providers/aws/fleet.hpp"
 #include "providers/aws/machines.hpp"
 #include "providers/aws/network.hpp"
 #include "providers/aws/notice.hpp"
@@ -88,6 +89,11 @@ void check_machines(fuzz::Turn& turn, std::string_view input) {
   if (turn.next()) { static_cast<void>(aws::parse_allocated(input, {"t"})); }
   if (turn.next()) { static_cast<void>(aws::parse_capacity_blocks(input)); }
   if (turn.next()) { static_cast<void>(aws::parse_instance_action(input)); }
+  if (turn.next()) { static_cast<void>(aws::parse_templates(input)); }
+  if (turn.next()) {
+    const Result<aws::FleetAnswer> fleet = aws::parse_fleet(input, "us-east-1");
+    if (fleet.ok()) { static_cast<void>(aws::gravest(fleet.value().refusals, "us-east-1")); }
+  }
   if (turn.next()) { static_cast<void>(aws::place_of({std::string(input)})); }
 }
 

@@ -63,6 +63,10 @@ void read_machines(std::string_view input) {
   azure::Sight sight;
   if (auto groups = azure::parse_groups(input); groups.ok()) { sight.groups = groups.value().rows; }
   if (auto machines = azure::parse_machines(input); machines.ok()) { sight.machines = machines.value().rows; }
+  if (auto one = azure::parse_machine(input); one.ok() && one.value()) {
+    sight.machines.push_back(one.value()->machine);
+    sight.statuses[one.value()->machine.id] = one.value()->status;
+  }
   if (auto statuses = azure::parse_statuses(input); statuses.ok()) {
     sight.statuses.insert(statuses.value().rows.begin(), statuses.value().rows.end());
   }

@@ -1,6 +1,7 @@
 // Every parser of Google's codecs on any bytes. Seeds: tests/fixtures/gcp.
 #include "providers/gcp/codec.hpp"
 #include "providers/gcp/credentials_codec.hpp"
+#include "providers/gcp/fabric.hpp"
 #include "providers/gcp/facts.hpp"
 #include "providers/gcp/machines.hpp"
 #include "tests/fuzz/fuzz.hpp"
@@ -51,6 +52,13 @@ void check_lists(fuzz::Turn& turn, std::string_view input) {
     std::vector<gcp::Reservation> reservations;
     static_cast<void>(gcp::parse_reservations(input, reservations));
     for (const gcp::Reservation& one : reservations) { fuzz::must(one.free >= 0, "no fewer than none"); }
+  }
+  if (turn.next()) {
+    gcp::FabricGround ground;
+    static_cast<void>(gcp::parse_networks(input, ground));
+    static_cast<void>(gcp::parse_subnets(input, ground));
+    static_cast<void>(gcp::parse_fabric_rules(input, ground));
+    static_cast<void>(gcp::free_range(0, "n", ground));
   }
 }
 

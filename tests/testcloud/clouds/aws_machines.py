@@ -6,7 +6,7 @@ zone. Times in whole seconds. Billed by the second with a minute at least, from 
 Scenario under clouds.aws, all optional:
     "shutdown_ms": 0        how long a machine is shutting-down (not billed) before it is terminated; groups stay in use meanwhile
     "no_default_vpc": ["us-east-1"]
-    "reservations": [{"id": "cr-1", "type": "p5.48xlarge", "zone": "us-east-1a", "total": 2}]     active Capacity Blocks
+    "reservations": [{"id": "cr-1", "type": "p5.48xlarge", "zone": "us-east-1a", "total": 2}]     Capacity Blocks; "starts_in_s", "ends_in_s": from now on
     "address_limit": 5      Elastic IPs per region                 "root_gb": 75      of the images
     "billing": {"unit_ms": 1000, "minimum_ms": 60000, "tick_ms": 1000}"""
 import base64, decimal, hashlib, json, re, time, uuid
@@ -282,10 +282,14 @@ def describe_addresses(aws, form):
 
 def describe_capacity_reservations(aws, form):
     rows = [r for r in aws.config.get("reservations", []) if r["zone"].startswith(aws.region)]
-    rows = chosen(form, rows, lambda r: {"instance-type": r["type"], "availability-zone": r["zone"], "state": "active", "tags": {}})
+    rows = chosen(form, rows, lambda r: {"instance-type": r["type"], "availability-zone": r["zone"], "state": state_of_block(aws, r), "tags": {}})
     return page(aws, form, [{"capacityReservationId": r["id"], "instanceType": r["type"], "availabilityZone": r["zone"], "totalInstanceCount": r["total"],
-                             "availableInstanceCount": r["total"] - used(aws, r["id"]), "state": "active", "reservationType": "capacity-block",
-                             "endDate": iso(aws.now() + 86400)} for r in rows], "capacityReservationSet", 1)
+                             "availableInstanceCount": r["total"] - used(aws, r["id"]), "state": state_of_block(aws, r), "reservationType": "capacity-block",
+                             "startDate": iso(aws.now() + r.get("starts_in_s", -60)), "endDate": iso(aws.now() + r.get("ends_in_s", 86400))} for r in rows], "capacityReservationSet", 1)
+
+
+def state_of_block(aws, reservation):
+    return "scheduled" if reservation.get("starts_in_s", -60) > 0 else "active"
 
 
 def used(aws, reservation):
@@ -380,6 +384,8 @@ def check_market(aws, form, kind):
     if spot.get("SpotInstanceType", "one-time") == "one-time" and spot.get("InstanceInterruptionBehavior", "terminate") != "terminate":
         raise invalid("one-time requests can only be terminated")
     reservation = next((r for r in aws.config.get("reservations", []) if r["id"] == target), None)
+    if reservation and state_of_block(aws, reservation) != "active":
+        raise invalid(f"The capacity reservation '{target}' is not active", "InvalidCapacityReservationState")
     if target and not reservation:
         raise invalid(f"The capacity reservation '{target}' does not exist", "InvalidCapacityReservationId.NotFound")
     if bool(reservation) != (what == "capacity-block"):
@@ -504,6 +510,8 @@ def show(aws, m):
              "tagSet": tag_set(m.tags), "virtualizationType": "hvm", "ebsOptimized": False, "enaSupport": True}
     if m.market != "on_demand":
         shown["instanceLifecycle"] = {"spot": "spot", "block": "capacity-block"}[m.market]
+    if m.extra["reservation"]:
+        shown["capacityReservationId"] = m.extra["reservation"]
     if m.market == "spot":
         shown["spotInstanceRequestId"] = f"sir-{seed(m.id):08x}"
     if m.state == ENDED:
@@ -621,4 +629,5 @@ def left(world):
     ec2 = world.state.get("aws", {}).get("ec2", {"groups": {}, "placement": {}, "addresses": {}, "volumes": []})
     # What is shared on purpose says so.
     return [f"security group {g['groupName']} {g['region']}" for g in ec2["groups"].values() if "gpubroker:shared" not in g["tags"]] + [f"placement group {name} {region}" for region, name in ec2["placement"]] + \
-        [f"address {a['ip']} {a['region']}" for a in ec2["addresses"].values()] + [f"volume {id}" for id in ec2["volumes"]]
+        [f"address {a['ip']} {a['region']}" for a in ec2["addresses"].values()] + [f"volume {id}" for id in ec2["volumes"]] + \
+        [f"launch template {name} {region}" for region, name in ec2.get("templates", {})]

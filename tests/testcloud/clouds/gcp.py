@@ -85,7 +85,10 @@ SKUS = [
     ["DWS Defined Duration V6e running in Americas", 1.35, US], ["Capacity Optimized TpuV6e running in Americas", 3.1, US], ["TPU7x running in Americas", 12.0, US],
     ["N2 Instance Core running in Americas", 0.031611, US], ["Network Internet Egress from Americas to China", 0.23, US, "OnDemand", "GiBy"],
 ]
-PERMISSIONS = ["compute.zones.list", "compute.machineTypes.list", "compute.acceleratorTypes.list", "compute.regions.list", "compute.projects.get", "cloudquotas.quotas.get"]
+PERMISSIONS = ["compute.zones.list", "compute.machineTypes.list", "compute.acceleratorTypes.list", "compute.regions.list", "compute.projects.get", "cloudquotas.quotas.get",
+               "compute.instances.create", "compute.instances.list", "compute.instances.setMetadata", "compute.instances.setLabels", "compute.instances.setTags", "compute.instances.delete",
+               "compute.disks.create", "compute.subnetworks.use", "compute.subnetworks.useExternalIp", "compute.firewalls.list", "compute.firewalls.create", "compute.networks.updatePolicy",
+               "compute.networks.list", "compute.networks.create", "compute.subnetworks.list", "compute.subnetworks.create", "compute.zoneOperations.list", "compute.regionOperations.get", "compute.resourcePolicies.create", "compute.resourcePolicies.use", "compute.resourcePolicies.delete"]
 
 
 def refuse(status, message, reason, code):

@@ -81,11 +81,12 @@ def firewalls(request, rest):
         if before:
             return before
         body = request.json
-        if set(body) - {"name", "description", "network", "direction", "priority", "allowed", "sourceRanges", "targetTags"} or last(body.get("network", "")) != "default":
+        if set(body) - {"name", "description", "network", "direction", "priority", "allowed", "sourceRanges", "targetTags"} or \
+                last(body.get("network", "")) not in ("default", *state.get("fabric", {"networks": {}})["networks"]):
             raise Refused("Invalid value for field 'resource'.")
         if body["name"] in rules:
             raise Refused(f"The resource 'projects/{gcp.PROJECT}/global/firewalls/{body['name']}' already exists", 409, "alreadyExists")
-        rules[body["name"]] = {"kind": "compute#firewall", "disabled": False, "priority": 1000, **body, "network": gcp.link(request, "global/networks/default"), "ours": True}
+        rules[body["name"]] = {"kind": "compute#firewall", "disabled": False, "priority": 1000, **body, "network": gcp.link(request, f"global/networks/{last(body['network'])}"), "ours": last(body["network"]) == "default"}
         return answer_with(request, operate(request, "insert", f"global/firewalls/{body['name']}", "global"))
     shown = [{key: value for key, value in rule.items() if key != "ours"} for rule in rules.values()]
     if not rest:

@@ -7,6 +7,7 @@ Scenario (clouds.gcp), besides gcp.py's:
     "unreachable": ["us-east4-b"]   zones that do not answer
     "refuse_at_once": false     quota as HTTP 403 in place of an operation's error
     "silent_bulk": false        a bulkInsert without capacity is DONE without an error, with 0 created
+    "no_profile": ["us-central1-b"]    zones without RDMA's network profile (gcp_networks.py)
     "firewalls": true           false: the default network lets nothing in
     "reservations": [{"name", "zone", "type", "count", "dense", "market"}]
 
@@ -18,6 +19,7 @@ import datetime, json, re, uuid
 from testcloud.api import Response
 from testcloud.clouds import gcp
 from testcloud.clouds.gcp_around import firewalls, policies, price, reservations
+from testcloud.clouds.gcp_networks import aggregated_subnets, check_interfaces, networks, subnets
 from testcloud.clouds.gcp_operations import (NAME, Refused, aggregated, answer_with, check_fields, exists, last, matching, operate, operations, region_of, repeated,
                                              show_operation, stamp, store, sync, used)
 from testcloud.fleet import ENDED, RUNNING, STARTING, STOPPED
@@ -41,7 +43,7 @@ def show(request, m):
     shown = {"kind": "compute#instance", "id": str(m.extra["serial"]), "name": m.extra["name"], "creationTimestamp": stamp(m.created_ms), "status": status_of(m),
              "zone": gcp.link(request, f"zones/{m.zone}"), "machineType": gcp.link(request, f"zones/{m.zone}/machineTypes/{m.type.partition('+')[0]}"),
              "labels": m.tags, "labelFingerprint": "42WmSpB8rSM=", "metadata": {"kind": "compute#metadata", "fingerprint": "eA==", "items": spec.get("metadata", {}).get("items", [])},
-             "scheduling": spec.get("scheduling", {}), "networkInterfaces": [nic], "tags": spec.get("tags", {}), "selfLink": gcp.link(request, path),
+             "scheduling": spec.get("scheduling", {}), "networkInterfaces": [nic, *spec.get("networkInterfaces", [])[1:]], "tags": spec.get("tags", {}), "selfLink": gcp.link(request, path),
              "disks": [{"kind": "compute#attachedDisk", "boot": True, "autoDelete": spec["disks"][0].get("autoDelete", False), "deviceName": "persistent-disk-0",
                         "source": gcp.link(request, f"zones/{m.zone}/disks/{m.extra['name']}")}]}
     if m.running_ms is not None:
@@ -247,9 +249,7 @@ class Order:
         check_labels(spec.get("labels", {}))
         check_metadata(spec.get("metadata", {}))
         check_disk(spec.get("disks", []), self.type, is_bulk)
-        for nic in spec.get("networkInterfaces", []):
-            if last(nic.get("network", "default")) != "default":
-                raise Refused(f"The resource 'projects/{gcp.PROJECT}/global/networks/{last(nic['network'])}' was not found", 404, "notFound")
+        check_interfaces(request, spec, self.type, zones)
         if self.type.startswith("a4x") and self.model != "RESERVATION_BOUND":
             raise Refused("This machine type can be used with RESERVATION_BOUND only.")
         policy_for(request, spec, region_of(zones[0]), self.type, count)
@@ -417,6 +417,8 @@ def answer(request, parts):
                 for policy in left:
                     items[f"regions/{last(policy['region'])}"]["resourcePolicies"].append(policy)
                 return Response(200, gcp.listing(request, "resourcePolicyAggregatedList", "aggregated/resourcePolicies", items))
+            if parts[1] == "subnetworks":
+                return aggregated_subnets(request)
             return reservations(request) if parts[1] == "reservations" else None
         if len(parts) > 2 and parts[0] in ("zones", "regions") and parts[2] == "operations":
             return operations(request, "/".join(parts[:2]), parts[3:])
@@ -428,6 +430,10 @@ def answer(request, parts):
             return bulk_insert(request, f"regions/{parts[1]}")
         if parts[0] == "regions" and len(parts) > 2 and parts[2] == "resourcePolicies" and parts[1] in gcp.ZONES:
             return policies(request, parts[1], parts[3:])
+        if parts[0] == "regions" and len(parts) > 2 and parts[2] == "subnetworks" and parts[1] in gcp.ZONES:
+            return subnets(request, parts[1], parts[3:])
+        if parts[:2] == ["global", "networks"]:
+            return networks(request, parts[2:])
         if parts[:2] == ["global", "firewalls"]:
             return firewalls(request, parts[2:])
     except Refused as refused:

@@ -229,7 +229,11 @@ TEST_CASE("aws network: what machines lie in") {
   REQUIRE(addresses.size() == 2);
   CHECK(addresses[0].association == "eipassoc-1");
   CHECK(addresses[1].association.empty());
-  CHECK(parse_capacity_blocks(text).value() == std::vector<CapacityBlock>{{"cr-1", "us-east-1b", 2}});
+  const std::vector<CapacityBlock> blocks = parse_capacity_blocks(text).value();
+  REQUIRE(blocks.size() == 2);
+  CHECK(blocks[0] == CapacityBlock{"cr-1", "us-east-1b", 2, true, parse_utc("2026-11-27T11:30:00Z").value(),
+                                   parse_utc("2026-11-28T11:30:00Z").value()});
+  CHECK_FALSE(blocks[1].has_begun);
   for (const char* const bad : {"", "<html>", "[]"}) {
     CHECK_FALSE(parse_groups(bad).ok());
     CHECK_FALSE(parse_created_group(bad).ok());

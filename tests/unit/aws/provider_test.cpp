@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include "providers/aws/fleet.hpp"
 #include "providers/aws/notice.hpp"
 #include "tests/fake_home.hpp"
 #include "tests/fake_http.hpp"
@@ -249,20 +250,137 @@ TEST_CASE("aws provider: Capacity Blocks that have begun, and none") {
   REQUIRE_FALSE(many.ok());
   CHECK(many.error().kind == ErrorKind::capacity);
   CHECK(many.error().scope == ErrorScope::offer);
+  CHECK(many.error().message.find("cr-3 begins at 2026-12-01T11:30:00Z") != std::string::npos);
 }
 
-TEST_CASE("aws provider: a gang with a fabric tries zone after zone, and gives back what it was given") {
+TEST_CASE(
+    "aws provider: machines of a Capacity Block are told of its end 40 minutes before, in time to save") {
+  World world;
+  world.ec2.answer("DescribeCapacityReservations", fixture("aws/network.xml"));
+  std::string row = launched(1);
+  row = row.substr(row.find("<instancesSet>"));
+  row.resize(row.find("</R>"));
+  const auto put = [&](const std::string& from, const std::string& to) {
+    row.replace(row.find(from), from.size(), to);
+  };
+  put("<name>pending</name>", "<name>running</name>");
+  put("<amiLaunchIndex>",
+      "<capacityReservationId>cr-1</capacityReservationId><dnsName>m</dnsName><amiLaunchIndex>");
+  put("<tagSet>", "<tagSet><item><key>gpubroker:market</key><value>block</value></item>");
+  world.ec2.answer("DescribeInstances", "<R><reservationSet><item>" + row + "</item></reservationSet></R>");
+  const auto notice_at = [&](const char* when) {
+    world.clock.sleep_until(parse_utc(when).value());
+    const auto listed = world.provider->provisioner().list();
+    REQUIRE_MESSAGE(listed.ok(), listed.error().message);
+    REQUIRE(listed.value().size() == 1);
+    return listed.value()[0].notice_until;
+  };
+  CHECK_FALSE(notice_at("2026-11-28T10:49:59Z").has_value());
+  CHECK(notice_at("2026-11-28T10:50:00Z") == parse_utc("2026-11-28T11:00:00Z").value());
+}
+
+TEST_CASE(
+    "aws provider: a gang with a fabric tries all zones in one call, and gives back what it was given") {
   World world;
   world.ec2.answer("DescribeSubnets", fixture("aws/network.xml"));
   world.ec2.answer("DescribePlacementGroups", fixture("aws/network.xml"));
   world.ec2.answer("AllocateAddress", "<R><allocationId>eipalloc-9</allocationId></R>");
-  world.ec2.refuse("RunInstances", 500, "InsufficientInstanceCapacity");
+  const std::string refusal =
+      "<item><errorCode>InsufficientInstanceCapacity</errorCode><errorMessage>none</errorMessage></item>";
+  world.ec2.answer("CreateFleet", "<R><fleetId>fleet-1</fleetId><errorSet>" + refusal + refusal +
+                                      "</errorSet><fleetInstanceSet/></R>");
   const auto none = world.book(world.gang(2, Market::on_demand, "p5.48xlarge"));
   REQUIRE_FALSE(none.ok());
+  CHECK(none.error().kind == ErrorKind::capacity);
   CHECK(none.error().scope == ErrorScope::region);
-  CHECK(world.ec2.count("RunInstances") == 2);
+  CHECK(world.ec2.count("RunInstances") == 0);
+  CHECK(world.ec2.count("CreateFleet") == 1);
+  CHECK(world.ec2.count("DeleteLaunchTemplate") == 1);
   CHECK(world.ec2.count("AllocateAddress") == 2);
   CHECK(world.ec2.count("CreatePlacementGroup") == 1);
+}
+
+TEST_CASE("aws provider: a fleet that gives a part of the gang gives nothing") {
+  World world;
+  world.ec2.answer("DescribeSubnets", fixture("aws/network.xml"));
+  const std::string part =
+      "<R><fleetId>fleet-1</fleetId><errorSet/><fleetInstanceSet><item><instanceIds><item>i-0a</item>"
+      "</instanceIds></item></fleetInstanceSet></R>";
+  world.ec2.answer("CreateFleet", part);
+  world.ec2.refuse("TerminateInstances", 503, "Unavailable");
+  world.ec2.answer("TerminateInstances", "<R/>");
+  const auto unsure = world.book(world.gang(2, Market::on_demand, "p5.48xlarge"));
+  REQUIRE_FALSE(unsure.ok());
+  CHECK(unsure.error().maybe_applied);
+  const auto none = world.book(world.gang(2, Market::on_demand, "p5.48xlarge"));
+  REQUIRE_FALSE(none.ok());
+  CHECK(none.error().kind == ErrorKind::capacity);
+  CHECK(world.ec2.count("TerminateInstances") == 2);
+}
+
+TEST_CASE("aws provider: a fleet's machines are waited for until EC2 lists them all, and then no longer") {
+  World world;
+  world.ec2.answer("DescribeSubnets", fixture("aws/network.xml"));
+  world.ec2.answer(
+      "CreateFleet",
+      "<R><fleetId>fleet-1</fleetId><errorSet/><fleetInstanceSet><item><instanceIds><item>i-0</item>"
+      "<item>i-1</item></instanceIds></item></fleetInstanceSet></R>");
+  const auto listed = [](std::string machines) {
+    const std::size_t at = machines.find("<instancesSet>");
+    return "<R><reservationSet><item>" + machines.substr(at, machines.size() - at - 4) +
+           "</item></reservationSet></R>";
+  };
+  world.ec2.answer("DescribeInstances", "<R><reservationSet/></R>");
+  world.ec2.answer("DescribeInstances", "<R><reservationSet/></R>");
+  world.ec2.answer("DescribeInstances", listed(launched(1)));
+  world.ec2.answer("DescribeInstances", listed(launched(2)));
+  const Instant began = world.clock.now();
+  const auto gang = world.book(world.gang(2, Market::on_demand, "g5.12xlarge"));
+  CHECK_FALSE(gang.ok());  // another type than was asked for
+  CHECK(gang.error().code == "TokenMismatch");
+  CHECK(world.clock.now() - began == Millis{2'000});
+}
+
+TEST_CASE("aws fleet: of several refusals the one counts that no other zone would mend") {
+  const std::string answer =
+      "<R><fleetId>fleet-1</fleetId><errorSet>"
+      "<item><errorCode>InsufficientInstanceCapacity</errorCode><errorMessage>a</errorMessage></item>"
+      "<item><errorCode>VcpuLimitExceeded</errorCode><errorMessage>vCPU limit of 96 "
+      "allows</errorMessage></item>"
+      "<item><errorCode>Unsupported</errorCode><errorMessage>c</errorMessage></item></errorSet></R>";
+  const auto told = parse_fleet(answer, "us-east-1");
+  REQUIRE(told.ok());
+  REQUIRE(told.value().refusals.size() == 3);
+  CHECK(gravest(told.value().refusals, "us-east-1").kind == ErrorKind::quota);
+  CHECK(gravest({told.value().refusals[2]}, "us-east-1").scope == ErrorScope::region);
+  CHECK(gravest({}, "us-east-1").kind == ErrorKind::capacity);
+  CHECK(parse_fleet("<R/>", "us-east-1").error().kind == ErrorKind::internal);
+}
+
+TEST_CASE("aws fleet: the template says all but place, number and market; the fleet says those") {
+  World world;
+  GangRequest gang = world.gang(2, Market::spot, "p5.48xlarge");
+  LaunchPlan plan{
+      .user_data = "#cloud-config", .security_group = "sg-1", .cards = fabric_layout("p5.48xlarge")};
+  const auto find = [](const QueryPairs& form, const std::string& name) {
+    const auto at =
+        std::find_if(form.begin(), form.end(), [&](const auto& pair) { return pair.first == name; });
+    return at == form.end() ? std::string("absent") : at->second;
+  };
+  const QueryPairs form = template_call(gang, plan);
+  CHECK(find(form, "LaunchTemplateData.NetworkInterface.33.InterfaceType") == "efa-only");
+  for (const auto& [name, value] : form) {
+    CHECK(name.find("SubnetId") == std::string::npos);
+    CHECK(name.find("MarketOptions") == std::string::npos);
+    CHECK(value != "spot-instances-request");
+  }
+  CHECK(find(form, "LaunchTemplateData.ClientToken") == "absent");
+  const QueryPairs fleet =
+      fleet_call(gang, {{.id = "subnet-1", .zone = "a"}, {.id = "subnet-2", .zone = "b"}});
+  CHECK(find(fleet, "SpotOptions.MinTargetCapacity") == "2");
+  CHECK(find(fleet, "SpotOptions.SingleAvailabilityZone") == "true");
+  CHECK(find(fleet, "LaunchTemplateConfigs.1.Overrides.2.SubnetId") == "subnet-2");
+  CHECK(find(fleet, "ClientToken") == find(form, "LaunchTemplateName"));
 }
 
 TEST_CASE("aws provider: prices of what moves and of what does not") {

@@ -294,6 +294,41 @@ TEST_CASE("azure provider: a left-over group of a crashed launch is found and re
   CHECK(left.count("DELETE " + kGroup) == 1);
 }
 
+TEST_CASE("azure provider: what lives shorter than the lists lag is asked for by its id and has its dates") {
+  World world;
+  const Instant now = parse_utc("2026-11-27T10:00:30Z").value();
+  world.clock.sleep_until(now);
+  const auto listed = [&](const std::string& prefix, const std::string& body) {
+    world.http.answer("GET " + prefix, body);
+  };
+  listed(
+      kSub + "/resourcegroups?api-version=2021-04-01&",
+      R"({"value":[{"name":"gb-llama-7k2q-a1","location":"eastus","properties":{"provisioningState":"Deleting"},
+      "tags":{"gpubroker:token":"llama-7k2q-a1","gpubroker:workload":"llama-7k2q","gpubroker:attempt":"1",
+      "gpubroker:market":"spot","gpubroker:nodes":"1","gpubroker:size":"Standard_ND96isr_H100_v5",
+      "gpubroker:expires":"2026-11-28T10:00:00Z","gpubroker:booked":"2026-11-27T10:00:10Z"}}]})");
+  listed(
+      kMachines + "0?",
+      R"({"id":"/subscriptions/s-1/resourceGroups/gb-llama-7k2q-a1/providers/Microsoft.Compute/virtualMachines/gb-llama-7k2q-a1-0",
+      "name":"gb-llama-7k2q-a1-0","location":"eastus","tags":{"gpubroker:token":"llama-7k2q-a1",
+      "gpubroker:workload":"llama-7k2q","gpubroker:attempt":"1","gpubroker:market":"spot","gpubroker:rank":"0",
+      "gpubroker:expires":"2026-11-28T10:00:00Z"},
+      "properties":{"hardwareProfile":{"vmSize":"Standard_ND96isr_H100_v5"},"provisioningState":"Deleting",
+      "timeCreated":"2026-11-27T10:00:00.5+00:00","instanceView":{"statuses":[
+        {"code":"ProvisioningState/deleting","time":"2026-11-27T10:00:20+00:00"},
+        {"code":"PowerState/stopping"}]}}})");
+  const auto views = world.provider->provisioner().list();
+  REQUIRE_MESSAGE(views.ok(), views.error().message);
+  REQUIRE(views.value().size() == 1);
+  CHECK(views.value()[0].state == NodeState::ended);
+  CHECK(views.value()[0].billed_from == parse_utc("2026-11-27T10:00:00.5Z").value());
+  CHECK(views.value()[0].ended_at == parse_utc("2026-11-27T10:00:20Z").value());
+  // Later it is the lists' word alone.
+  world.clock.sleep_until(now + std::chrono::minutes{3});
+  CHECK(world.provider->provisioner().list().ok());
+  CHECK(world.count("GET " + kMachines) == 1);
+}
+
 TEST_CASE("azure provider: a refused login is looked for anew at the next call") {
   World world;
   world.http.answer(

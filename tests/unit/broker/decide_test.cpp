@@ -121,6 +121,32 @@ TEST_CASE("a machine that is no longer listed is gone") {
   CHECK(story.last().reason.find("no longer listed") != std::string::npos);
 }
 
+TEST_CASE("a machine that no list has shown yet is not taken for gone, and is ended when it is to be") {
+  Story story(1);
+  story.settle();
+  REQUIRE(story.waits_for("create"));
+  const NodeView booked{
+      .id = {"m-0"}, .token = story.last().token, .offer = story.last().offer.key, .created_at = story.now};
+  story.answer("create", {.nodes = {booked}});
+  story.machines.clear();
+  story.see();  // the list is late
+  CHECK_FALSE(story.last().is_over());
+  story.tell(AskedRecord{{.verb = UserVerb::down}});
+  CHECK(story.waits_for("end"));
+  story.answer("end");  // its cloud does not know it yet: "the gone succeeds"
+  story.see();
+  CHECK(story.state.is_live());
+  story.machines = {booked};
+  story.now = story.now + seconds{6};
+  story.see();
+  CHECK(story.waits_for("end"));  // here it is, and it is ended after all
+  story.answer("end");
+  story.machines.clear();
+  story.now = story.now + seconds{20};
+  story.see();
+  CHECK(story.last().nodes.at(0).view.state == NodeState::ended);
+}
+
 TEST_CASE("of a machine that is gone its cloud may know the name alone") {
   Story story = running_story();
   const NodeView before = story.last().nodes.at(1).view;

@@ -270,10 +270,12 @@ TEST_CASE("gcp check: who we are, in which project, and what is missing") {
   CHECK(report.state == AccessReport::State::valid);
   CHECK(report.identity == "me@real.example, project env-proj");
   CHECK(report.found_in == "~/.config/gcloud/application_default_credentials.json");
-  REQUIRE(report.permissions.size() == 6);
+  REQUIRE(report.permissions.size() > 20);
   CHECK(report.permissions[0] ==
         Permission{"compute.zones.list", Permission::State::granted, "the zones and their regions"});
   CHECK(report.permissions[5].state == Permission::State::missing);
+  CHECK(report.permissions.back() ==
+        Permission{"compute.instances.delete", Permission::State::missing, "cleaning up"});
   CHECK(report.next.rfind("grant compute.acceleratorTypes.list, ", 0) == 0);
   // The token goes in the body.
   for (const HttpRequest& request : world.visit->http.requests) {

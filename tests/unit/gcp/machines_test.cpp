@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/ports/machine_tags.hpp"
+#include "providers/gcp/fabric.hpp"
 #include "tests/fake_home.hpp"
 #include "tests/mutation.hpp"
 
@@ -66,6 +67,63 @@ const Instance* find(const std::vector<Instance>& all, const std::string& id) {
   const auto found =
       std::find_if(all.begin(), all.end(), [&](const Instance& one) { return one.view.id.value == id; });
   return found == all.end() ? nullptr : &*found;
+}
+
+TEST_CASE("gcp fabric: interfaces by machine type") {
+  struct Row {
+    const char* type;
+    std::size_t networks, places;
+    const char* last_nic;
+    bool pins;
+  };
+  for (const Row& row :
+       {Row{"a3-highgpu-8g", 4, 4, "GVNIC", false}, Row{"a3-megagpu-8g", 8, 8, "GVNIC", false},
+        Row{"a3-ultragpu-8g", 2, 9, "MRDMA", true}, Row{"a4-highgpu-8g", 2, 9, "MRDMA", true},
+        Row{"a4x-highgpu-4g", 2, 5, "MRDMA", true}, Row{"a4x-maxgpu-4g-metal", 2, 9, "MRDMA", true}}) {
+    CAPTURE(row.type);
+    const std::vector<FabricNetwork> networks = fabric_networks(row.type, "us-central1-b");
+    CHECK(networks.size() == row.networks);
+    const std::vector<FabricPlace> places = fabric_places(networks, "us-central1");
+    REQUIRE(places.size() == row.places);
+    CHECK(places.back().nic == row.last_nic);
+    CHECK(pins_zone(row.type) == row.pins);
+  }
+  CHECK(fabric_networks("a2-highgpu-1g", "us-central1-b").empty());
+  const std::vector<FabricNetwork> metal = fabric_networks("a4x-maxgpu-4g-metal", "us-central1-b");
+  CHECK(metal[0].nic == "IDPF");
+  CHECK(metal[1].profile == "us-central1-b-vpc-roce-metal");
+  const json rdma = json::parse(encode_network(fabric_networks("a4-highgpu-8g", "us-central1-b")[1]));
+  CHECK(rdma["networkProfile"] == "global/networkProfiles/us-central1-b-vpc-roce");
+  CHECK_FALSE(rdma.contains("mtu"));
+}
+
+TEST_CASE("gcp fabric: ranges are of the network's block, another one for each region") {
+  FabricGround ground;
+  CHECK(free_range(0, "n", ground) == "10.0.0.0/20");
+  CHECK(free_range(8, "n", ground) == "10.32.0.0/20");
+  ground.subnets = {{.name = "s", .region = "us-east4", .network = "n", .range = "10.0.0.0/20"},
+                    {.name = "s", .region = "us-west1", .network = "other", .range = "10.0.16.0/20"}};
+  CHECK(free_range(0, "n", ground) == "10.0.16.0/20");
+  ground.subnets.clear();
+  for (int i = 0; i < 64; ++i) {
+    const std::string range = free_range(31, "n", ground);
+    REQUIRE_FALSE(range.empty());
+    CHECK(range < "10.128");  // the other half is the default network's
+    ground.subnets.push_back({.name = "s", .region = std::to_string(i), .network = "n", .range = range});
+  }
+  CHECK(free_range(31, "n", ground).empty());
+  CHECK(free_range(32, "n", {}).empty());
+}
+
+TEST_CASE("gcp fabric: further interfaces have no address of their own") {
+  const GangRequest request = gang("a4-highgpu-8g", Market::spot);
+  Booking with = booking(request);
+  with.fabric = fabric_places(fabric_networks("a4-highgpu-8g", "us-central1-b"), "us-central1");
+  const json nics = json::parse(encode_bulk_insert(with))["instanceProperties"]["networkInterfaces"];
+  REQUIRE(nics.size() == 10);
+  CHECK(nics[0].contains("accessConfigs"));
+  for (std::size_t i = 1; i < nics.size(); ++i) { CHECK_FALSE(nics[i].contains("accessConfigs")); }
+  CHECK(nics[9]["subnetwork"] == "regions/us-central1/subnetworks/gpubroker-fabric-us-central1-b-7");
 }
 
 TEST_CASE("gcp: a gang is one call, named by rank, all or nothing") {

@@ -53,6 +53,11 @@ class Dice final : public Random {
   std::uint64_t next() override { return 4; }
 };
 
+std::string operation(const std::string& scope, const std::string& type, const std::string& more) {
+  return R"({"name":"op-1","operationType":")" + type + R"(","selfLink":"https://x/projects/env-proj/)" +
+         scope + R"(/operations/op-1","insertTime":"2026-11-24T12:00:00Z",)" + more + "}";
+}
+
 struct World {
   FakeHome home = {};
   FakeHttp http = {};
@@ -71,6 +76,12 @@ struct World {
     http.answer("POST https://oauth2.googleapis.com/token",
                 R"({"access_token":"ya29.one","expires_in":3599})");
     http.answer("GET " + kProject + "/aggregated/", kNothing);
+    http.answer("GET " + kProject + "/global/networks", kNothing);
+    for (const char* const made :
+         {"/global/networks", "/global/firewalls", "/regions/us-central1/subnetworks"}) {
+      const std::string scope = made[1] == 'g' ? "global" : "regions/us-central1";
+      http.answer("POST " + kProject + made, operation(scope, "insert", R"("status":"DONE")"));
+    }
     http.answer("GET " + kProject + "/global/firewalls",
                 R"({"items":[{"name":"default-allow-ssh",)"
                 R"("network":"global/networks/default","sourceRanges":["0.0.0.0/0"],)"
@@ -104,11 +115,6 @@ GangRequest gang(const char* type, Market market, int nodes, const char* zone = 
           .offer = {.key = {"gcp", "us-central1", zone, type, market}},
           .nodes = nodes,
           .tags = {.workload = {"llama-7k2q"}, .attempt = 1, .expires = {1'795'600'000'000}}};
-}
-
-std::string operation(const std::string& scope, const std::string& type, const std::string& more) {
-  return R"({"name":"op-1","operationType":")" + type + R"(","selfLink":"https://x/projects/env-proj/)" +
-         scope + R"(/operations/op-1","insertTime":"2026-11-24T12:00:00Z",)" + more + "}";
 }
 
 const char* const kMade =
