@@ -84,7 +84,7 @@ std::string detached_event(const WorkloadId& id, Instant at) {
 }
 
 std::string over_event(const WorkloadState& state, Instant at) {
-  return event("over", state.id, at, Json::parse(state_json(state, at)));
+  return event("over", state.id, at, parse_json(state_json(state, at)));
 }
 
 }  // namespace gpubroker

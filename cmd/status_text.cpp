@@ -173,7 +173,7 @@ Table workload_table(const std::vector<WorkloadRow>& rows, Instant now, Look loo
 }
 
 std::string workload_text(const WorkloadState& state, Instant now, bool every_try, Look look) {
-  const Json view = Json::parse(state_json(state, now));
+  const Json view = parse_json(state_json(state, now));
   const std::string phase(to_string(state.phase));
   std::string out = state.id.value + "  " + (look.color ? paint_state(phase, phase) : phase) +
                     (look.relative ? " (" + relative_time(state.phase_at, now) + ")"

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include "core/base/result.hpp"
+#include "core/wire/json.hpp"
 
 namespace gpubroker::testing {
 

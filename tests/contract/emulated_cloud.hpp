@@ -5,8 +5,6 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "core/base/ids.hpp"
 #include "core/base/money.hpp"
 #include "core/net/curl_http.hpp"
@@ -17,6 +15,7 @@
 #include "core/ports/cloud_machine.hpp"
 #include "core/system/clock.hpp"
 #include "core/system/random.hpp"
+#include "core/wire/json.hpp"
 #include "tests/fake_home.hpp"
 
 namespace gpubroker::contract {

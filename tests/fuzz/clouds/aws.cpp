@@ -154,7 +154,7 @@ void check_credentials(fuzz::Turn& turn, std::string_view input) {
 }  // namespace
 
 GPUBROKER_FUZZ_TARGET(input) {
-  fuzz::Turn turn(input, 34);
+  fuzz::Turn turn(input, 36);
   check_machines(turn, input);
   check_feeds(turn, input);
   check_credentials(turn, input);

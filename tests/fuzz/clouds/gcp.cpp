@@ -111,7 +111,7 @@ void check_credentials(fuzz::Turn& turn, std::string_view input, Instant now) {
 
 GPUBROKER_FUZZ_TARGET(input) {
   const Instant now{1'795'521'600'000};
-  fuzz::Turn turn(input, 19);
+  fuzz::Turn turn(input, 20);
   if (turn.next()) { check_prices(input, now); }
   if (turn.next()) { check_sold(input); }
   if (turn.next()) { check_quotas(input); }

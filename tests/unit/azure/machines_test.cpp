@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include "core/wire/digest.hpp"
+#include "core/wire/json.hpp"
 #include "providers/azure/notice.hpp"
 #include "tests/fake_home.hpp"
 #include "tests/mutation.hpp"

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
+#include "core/wire/json.hpp"
 #include "providers/azure/notice.hpp"
 #include "tests/fake_home.hpp"
 #include "tests/fake_http.hpp"

@@ -1,7 +1,8 @@
 #include "cmd/offers_text.hpp"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
+
+#include "core/wire/json.hpp"
 
 #include "cmd/offers_data.hpp"
 

@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include "core/ports/machine_tags.hpp"
+#include "core/wire/json.hpp"
 #include "providers/gcp/fabric.hpp"
 #include "tests/fake_home.hpp"
 #include "tests/mutation.hpp"
