@@ -8,6 +8,9 @@ namespace {
 /// A new machine may be missing in lists for so long: EC2's and Compute Engine's are eventually consistent,
 /// and EC2's clients are told to have patience for about two minutes.
 constexpr Millis kLateSight = std::chrono::minutes{2};
+/// The same for one that nobody wants any more: `down` waits for it, and if it shows up after all it is
+/// ended.
+constexpr Millis kLateEnd = std::chrono::seconds{20};
 
 const MachineList* find_listing(const World& world, const std::string& provider) {
   const auto at = world.listings.find(provider);
@@ -63,7 +66,8 @@ void perceive_nodes(const Attempt& attempt, const MachineList& listing, std::vec
     if (node.view.state == NodeState::ended || listing.started_seq < node.seen_seq) { return; }
     if (of_token != listing.nodes.end() && of_token->second.count(node.view.id) != 0) { return; }
     const Instant made_at = std::max(attempt.opened_at, node.view.created_at);
-    if (node.view.state == NodeState::starting && listing.at < made_at + kLateSight) { return; }
+    const Millis patience = attempt.is_over() ? kLateEnd : kLateSight;
+    if (node.view.state == NodeState::starting && listing.at < made_at + patience) { return; }
     NodeView gone = node.view;
     gone.state = NodeState::ended;
     gone.ended_at = listing.at;

@@ -2,9 +2,8 @@
 
 #include <doctest/doctest.h>
 
-#include "core/wire/json.hpp"
-
 #include "cmd/offers_data.hpp"
+#include "core/wire/json.hpp"
 
 namespace gpubroker {
 namespace {
