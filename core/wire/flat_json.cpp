@@ -47,6 +47,24 @@ bool is_printable(std::string_view text) {
   return (odd & (kOnes * 0x80)) == 0;
 }
 
+/// Of what is printable: whether any of it is written with a backslash.
+bool has_escapes(std::string_view text) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101ULL;
+  constexpr std::uint64_t kHigh = kOnes * 0x80;
+  // In ASCII a byte is the one looked for when it is zero after XOR, and then alone borrows.
+  const auto marks = [](std::uint64_t eight, char wanted) {
+    return (eight ^ (kOnes * static_cast<unsigned char>(wanted))) - kOnes;
+  };
+  std::uint64_t found = 0;
+  std::uint64_t eight = 0;
+  for (; text.size() >= sizeof(eight); text.remove_prefix(sizeof(eight))) {
+    std::memcpy(&eight, text.data(), sizeof(eight));
+    found |= marks(eight, '"') | marks(eight, '\\');
+  }
+  for (const char c : text) { found |= c == '"' || c == '\\' ? kHigh : 0; }
+  return (found & kHigh) != 0;
+}
+
 /// Takes down what the library's reader finds. What lies too deep is refused while it is read: the reader
 /// recurses.
 class Tape {
@@ -244,7 +262,18 @@ struct FlatWriter::Out {
   alignas(std::max_align_t) std::array<char, kUsualText + 1024> first;
   Memory memory{first.data(), first.size()};
   Buffer buffer{&memory, kUsualText};
-  rapidjson::Writer<Buffer, rapidjson::UTF8<>, rapidjson::UTF8<>, Memory> writer{buffer, &memory, 8};
+  /// The library's writer, which also takes what needs no look at each letter.
+  struct Writer : rapidjson::Writer<Buffer, rapidjson::UTF8<>, rapidjson::UTF8<>, Memory> {
+    using rapidjson::Writer<Buffer, rapidjson::UTF8<>, rapidjson::UTF8<>, Memory>::Writer;
+    void plain(std::string_view text) {
+      Prefix(rapidjson::kStringType);
+      char* at = os_->Push(text.size() + 2);
+      *at++ = '"';
+      at = std::copy(text.begin(), text.end(), at);
+      *at = '"';
+    }
+  };
+  Writer writer{buffer, &memory, 8};
 };
 
 FlatWriter::FlatWriter() : out_(new (static_cast<void*>(&room_)) Out) {
@@ -275,8 +304,14 @@ FlatWriter& FlatWriter::close_list() {
   return *this;
 }
 
+FlatWriter& FlatWriter::plain(std::string_view text) {
+  out_->writer.plain(text);
+  return *this;
+}
+
 FlatWriter& FlatWriter::text(std::string_view value) {
   if (is_printable(value)) {
+    if (!has_escapes(value)) { return plain(value); }
     out_->writer.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
   } else {  // the two libraries spell control characters differently, and only one replaces what is no UTF-8
     const std::string json = dump_json(Json(value));

@@ -99,7 +99,8 @@ auto read_flat(std::string_view text, std::string_view source, Read read)
   return *std::move(answer);
 }
 
-/// Writes one JSON text from left to right. Bytes that are not UTF-8 are replaced, as dump_json does.
+/// Writes one JSON text from left to right. Bytes that are not UTF-8 are replaced, as dump_json does. Names
+/// that stand in the code as literals are taken as they are: nothing in them may need to be escaped.
 class FlatWriter {
  public:
   FlatWriter();
@@ -111,6 +112,10 @@ class FlatWriter {
   FlatWriter& close();
   FlatWriter& open_list();
   FlatWriter& close_list();
+  template <std::size_t N>
+  FlatWriter& name(const char (&literal)[N]) {
+    return plain({literal, N - 1});
+  }
   FlatWriter& name(std::string_view name) { return text(name); }
   FlatWriter& text(std::string_view value);
   FlatWriter& texts(const std::vector<std::string>& values);
@@ -121,9 +126,9 @@ class FlatWriter {
   /// A whole JSON value, already written.
   FlatWriter& raw(std::string_view json);
 
-  /// A member of an object, by the kind of its value; an absent optional is null.
-  template <class T>
-  FlatWriter& field(std::string_view key, const T& value) {
+  /// A member of an object, by the kind of its value; an absent optional is null. `key` is a literal or text.
+  template <class Key, class T>
+  FlatWriter& field(const Key& key, const T& value) {
     name(key);
     if constexpr (std::is_same_v<T, bool>) {
       return boolean(value);
@@ -141,8 +146,8 @@ class FlatWriter {
       return text(value);
     }
   }
-  template <class T>
-  FlatWriter& field(std::string_view key, const std::optional<T>& value) {
+  template <class Key, class T>
+  FlatWriter& field(const Key& key, const std::optional<T>& value) {
     return value ? field(key, *value) : name(key).null();
   }
 
@@ -153,6 +158,9 @@ class FlatWriter {
   std::string take() && { return std::string(written()); }
 
  private:
+  /// A text of which nothing needs to be escaped.
+  FlatWriter& plain(std::string_view text);
+
   // RapidJSON's writer and the memory that most texts need, in place: nothing is asked of the heap.
   static constexpr std::size_t kRoom = 3400;
   struct Out;
