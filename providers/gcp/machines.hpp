@@ -1,6 +1,6 @@
 #pragma once
 // Compute Engine's machines: bytes to values. Sources: compute.proto (v1), Google's cluster scripts and the
-// traffic of gcloud 528, read 2026-11 (shared/apis/gcp.md).
+// traffic of gcloud 528, read 2026-11.
 #include <map>
 #include <optional>
 #include <string>
@@ -22,7 +22,7 @@ inline constexpr std::string_view kFirewallRule = "gpubroker-ssh";
 /// How long a flex-start machine stands in the queue: the broker's patience with a boot is a quarter of an
 /// hour.
 inline constexpr Millis kQueuePatience{std::chrono::minutes{10}};
-/// A preempted machine has so long from the notice to its end. Source: shared/apis/gcp.md 5.
+/// A preempted machine has so long from the notice to its end. Source: the Compute Engine documentation, read 2026-11.
 inline constexpr Millis kPreemptionNotice{30'000};
 /// What was made or seen so lately may be missing from a list: they are consistent after some seconds.
 inline constexpr Millis kLateSight{60'000};

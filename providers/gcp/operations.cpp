@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kTooFew = "VM_MIN_COUNT_NOT_REACHED";
 
-// Sources: the error codes of shared/apis/gcp.md 4.4. A booking that failed is over: its request id gives the
+// Sources: the error codes of the Compute Engine API reference, read 2026-11. A booking that failed is over: its request id gives the
 // same failed operation again, so nothing here asks for the same call once more.
 constexpr std::array kCodes = {
     CodeRow{"ZONE_RESOURCE_POOL_EXHAUSTED", ErrorKind::capacity, ErrorScope::zone},

@@ -23,7 +23,7 @@ struct Fabric {
   std::string_view platform;
   std::string_view name;
 };
-// Source: shared/apis/neoclouds.md 3.6, read 2026-11.
+// Source: docs.nebius.com, read 2026-11.
 constexpr std::array kFabrics = {
     Fabric{"eu-north1", "gpu-h100-sxm", "fabric-3"},
     Fabric{"eu-north1", "gpu-h100-sxm", "fabric-2"},

@@ -1,6 +1,6 @@
 #pragma once
 // Nebius' instances and what lies around them: bytes to values. Field numbers are written where they are
-// used. Source: nebius/api (protobuf files of 2026-08-19) and shared/apis/neoclouds.md 3, read 2026-11.
+// used. Source: nebius/api (protobuf files of 2026-08-19) and docs.nebius.com, read 2026-11.
 #include <cstdint>
 #include <map>
 #include <optional>

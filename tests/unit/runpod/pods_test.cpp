@@ -18,7 +18,6 @@ using testing::MutableJson;
 using testing::PodWorld;
 
 constexpr const char* kPods = "GET https://api.runpod.io/v2/pods";
-constexpr const char* kGraph = "POST https://api.runpod.io/graphql";
 const NodeKeys kKeys{.public_key = "ssh-ed25519 AAAA gpubroker", .host_private = Secret("host-secret")};
 
 GangRequest gang(const std::string& type, Market market, std::int64_t micros) {
