@@ -22,7 +22,8 @@ inline constexpr std::string_view kFirewallRule = "gpubroker-ssh";
 /// How long a flex-start machine stands in the queue: the broker's patience with a boot is a quarter of an
 /// hour.
 inline constexpr Millis kQueuePatience{std::chrono::minutes{10}};
-/// A preempted machine has so long from the notice to its end. Source: the Compute Engine documentation, read 2026-11.
+/// A preempted machine has so long from the notice to its end. Source: the Compute Engine documentation, read
+/// 2026-11.
 inline constexpr Millis kPreemptionNotice{30'000};
 /// What was made or seen so lately may be missing from a list: they are consistent after some seconds.
 inline constexpr Millis kLateSight{60'000};

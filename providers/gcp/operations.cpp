@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::string_view kTooFew = "VM_MIN_COUNT_NOT_REACHED";
 
-// Sources: the error codes of the Compute Engine API reference, read 2026-11. A booking that failed is over: its request id gives the
-// same failed operation again, so nothing here asks for the same call once more.
+// Sources: the error codes of the Compute Engine API reference, read 2026-11. A booking that failed is over:
+// its request id gives the same failed operation again, so nothing here asks for the same call once more.
 constexpr std::array kCodes = {
     CodeRow{"ZONE_RESOURCE_POOL_EXHAUSTED", ErrorKind::capacity, ErrorScope::zone},
     CodeRow{"ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS", ErrorKind::capacity, ErrorScope::zone},
