@@ -1,9 +1,6 @@
 #include <algorithm>
-#include <condition_variable>
-#include <deque>
 #include <iostream>
 #include <mutex>
-#include <thread>
 
 #include "catalog/observations.hpp"
 #include "cmd/commands.hpp"
@@ -16,62 +13,10 @@
 #include "core/broker/broker.hpp"
 #include "core/checkpoint/checkpoint.hpp"
 #include "core/store/sqlite_journal.hpp"
+#include "core/system/thread_pool.hpp"
 
 namespace gpubroker {
 namespace {
-
-/// A bounded number of threads for blocking calls, each made when it is first needed.
-class ThreadPool {
- public:
-  explicit ThreadPool(std::size_t most) : most_(most) {}
-  ThreadPool(const ThreadPool&) = delete;
-  ThreadPool& operator=(const ThreadPool&) = delete;
-  ~ThreadPool() {
-    {
-      const std::lock_guard<std::mutex> hold(mutex_);
-      closing_ = true;
-      tasks_.clear();
-    }
-    wake_.notify_all();
-    for (std::thread& thread : threads_) { thread.join(); }
-  }
-
-  void add(std::function<void()> task) {
-    {
-      const std::lock_guard<std::mutex> hold(mutex_);
-      tasks_.push_back(std::move(task));
-      if (tasks_.size() > idle_ && threads_.size() < most_) {
-        threads_.emplace_back([this] { work(); });
-      }
-    }
-    wake_.notify_one();
-  }
-
- private:
-  void work() {
-    while (true) {
-      std::function<void()> task;
-      {
-        std::unique_lock<std::mutex> hold(mutex_);
-        ++idle_;
-        wake_.wait(hold, [this] { return closing_ || !tasks_.empty(); });
-        --idle_;
-        if (closing_) { return; }
-        task = std::move(tasks_.front());
-        tasks_.pop_front();
-      }
-      task();
-    }
-  }
-
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<std::function<void()>> tasks_;
-  std::size_t most_;
-  std::size_t idle_ = 0;
-  bool closing_ = false;
-  std::vector<std::thread> threads_;
-};
 
 std::string log_path(const Context& context, const WorkloadId& id, int attempt, int rank) {
   return context.home + "/logs/" + id.value + "/" + std::to_string(attempt) + "-" + std::to_string(rank) +

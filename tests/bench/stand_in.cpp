@@ -2,67 +2,16 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
-#include <deque>
 #include <mutex>
-#include <thread>
 
 #include "core/broker/broker.hpp"
 #include "core/store/sqlite_journal.hpp"
 #include "core/system/clock.hpp"
 #include "core/system/random.hpp"
+#include "core/system/thread_pool.hpp"
 
 namespace gpubroker::bench {
 namespace {
-
-/// As `supervise` has one: so many threads for blocking calls.
-class Pool {
- public:
-  explicit Pool(int threads) {
-    for (int i = 0; i < threads; ++i) {
-      threads_.emplace_back([this] { work(); });
-    }
-  }
-  Pool(const Pool&) = delete;
-  Pool& operator=(const Pool&) = delete;
-  ~Pool() {
-    {
-      const std::lock_guard<std::mutex> hold(mutex_);
-      closing_ = true;
-      tasks_.clear();
-    }
-    wake_.notify_all();
-    for (std::thread& thread : threads_) { thread.join(); }
-  }
-  void add(std::function<void()> task) {
-    {
-      const std::lock_guard<std::mutex> hold(mutex_);
-      tasks_.push_back(std::move(task));
-    }
-    wake_.notify_one();
-  }
-
- private:
-  void work() {
-    while (true) {
-      std::function<void()> task;
-      {
-        std::unique_lock<std::mutex> hold(mutex_);
-        wake_.wait(hold, [this] { return closing_ || !tasks_.empty(); });
-        if (closing_) { return; }
-        task = std::move(tasks_.front());
-        tasks_.pop_front();
-      }
-      task();
-    }
-  }
-
-  std::mutex mutex_ = {};
-  std::condition_variable wake_ = {};
-  std::deque<std::function<void()>> tasks_ = {};
-  bool closing_ = false;
-  std::vector<std::thread> threads_ = {};
-};
 
 /// Its machines are up when they are listed; each call of its channel takes its time.
 class SlowCloud final : public Provider, public Provisioner, public NodeChannel, public OfferSource {
@@ -176,7 +125,7 @@ Result<StandInFigures> run_stand_in(const StandInOptions& options) {
   SlowCloud cloud(clock, options.call);
   TRY(const std::unique_ptr<Journal> journal, open_journal(":memory:", OpenMode::read_write));
   TRY(const Accepted accepted, accept(*journal, clock, random, make_task(options.nodes), {.owner = "bench"}));
-  Pool pool(options.threads);
+  ThreadPool pool(static_cast<std::size_t>(options.threads));
   Supervisor supervisor(
       SupervisorParts{.journal = *journal,
                       .clock = clock,
