@@ -151,7 +151,7 @@ std::optional<Action> build_action(const WorkloadState& state, const Attempt& at
 }
 
 OutcomeRecord judge_failure(const WorkloadState& state, const Attempt& attempt, const std::string& name,
-                            const Error& error, Instant now) {
+                            const Error& error, const Limits& limits, Instant now) {
   const ActionName parsed = parse_name(name);
   const bool rules_out = error.kind == ErrorKind::capacity || error.kind == ErrorKind::quota;
   const int before =
@@ -163,6 +163,10 @@ OutcomeRecord judge_failure(const WorkloadState& state, const Attempt& attempt, 
     const bool refused = patience.reaction != Reaction::repeat;
     outcome.is_final = refused;
     outcome.retry_in = refused ? Millis{0} : patience.delay;
+    const auto lag = limits.list_lag.find(attempt.offer.key.provider);
+    if (!refused && error.maybe_applied && lag != limits.list_lag.end()) {
+      outcome.retry_in = std::max(outcome.retry_in, lag->second);
+    }
     if (refused) {
       // What gives up rules the offer out as well, so that a search among others does not come back to it.
       const Millis delay = std::max(patience.delay, Millis{std::chrono::seconds{30}});

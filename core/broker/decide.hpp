@@ -56,6 +56,7 @@ struct Action {
 struct Limits {
   Millis boot{std::chrono::minutes{15}};            // from booking to all nodes up
   std::map<std::string, Millis> slow_boot = {};     // the same at providers that take longer
+  std::map<std::string, Millis> list_lag = {};      // Provider::list_lag, where there is one
   Millis agent_silent{std::chrono::seconds{30}};    // an agent whose heartbeat stands still is lost
   Millis progress_every{std::chrono::seconds{15}};  // how often mere steps are recorded
   // For tasks that set no `stall`: hung after so long without progress, and after so many times the longest
@@ -98,7 +99,7 @@ std::optional<Action> build_action(const WorkloadState& state, const Attempt& at
 /// The record of a deed that failed. Says, from the error's kind and the failures so far, whether and when it
 /// is tried again and what it rules out.
 OutcomeRecord judge_failure(const WorkloadState& state, const Attempt& attempt, const std::string& name,
-                            const Error& error, Instant now);
+                            const Error& error, const Limits& limits, Instant now);
 
 /// The earliest moment after `now` at which deciding again may give something new with no new observation.
 Instant next_look(const WorkloadState& state, Instant now, Millis poll);

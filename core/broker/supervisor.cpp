@@ -73,14 +73,17 @@ struct Watch {
 
 struct Supervisor::Impl {
   Impl(SupervisorParts all, std::string name)
-      : shared(std::make_shared<const SupervisorParts>(with_boot_limits(std::move(all)))),
+      : shared(std::make_shared<const SupervisorParts>(with_provider_limits(std::move(all)))),
         parts(*shared),
         holder(std::move(name)) {}
 
-  static SupervisorParts with_boot_limits(SupervisorParts all) {
+  static SupervisorParts with_provider_limits(SupervisorParts all) {
     for (const auto& [provider_name, provider] : all.providers) {
       const Millis limit = provider->boot_limit();
       if (limit > Millis{0}) { all.limits.slow_boot[provider_name] = limit; }
+      if (const Millis lag = provider->list_lag(); lag > Millis{0}) {
+        all.limits.list_lag[provider_name] = lag;
+      }
     }
     return all;
   }
@@ -382,7 +385,7 @@ struct Supervisor::Impl {
       const Error& error = result.error();
       for (const Attempt& attempt : at->second.attempts) {
         if (attempt.number == action.attempt) {
-          outcome = judge_failure(at->second, attempt, action.name, error, now);
+          outcome = judge_failure(at->second, attempt, action.name, error, parts.limits, now);
         }
       }
       log_event(LogLevel::warn, "broker.failed",
@@ -396,14 +399,16 @@ struct Supervisor::Impl {
 
   /// After a restart nobody is at the deeds whose outcome is missing: they are done again, with the same
   /// token. Of an attempt that is over only what gives back is: no agent is started there any more, and a
-  /// gang that nobody wants is not asked for again, but looked for like one whose answer was lost.
+  /// gang that nobody wants is not asked for again, but looked for like one whose answer was lost; so is one
+  /// at a cloud that would book it again, until its list must show what was booked.
   void resume_outstanding() {
     for (const auto& [id, state] : states) {
       for (const Attempt& attempt : state.attempts) {
         for (const auto& [name, pending] : attempt.actions) {
           if (!pending.outstanding) { continue; }
-          if (attempt.is_over() && name == "create") {
-            give_up_booking(id, attempt);
+          const bool may_double = parts.limits.list_lag.count(attempt.offer.key.provider) != 0;
+          if (name == "create" && (attempt.is_over() || may_double)) {
+            lose_booking(state, attempt);
             continue;
           }
           const std::optional<Action> action = build_action(state, attempt, name);
@@ -415,12 +420,14 @@ struct Supervisor::Impl {
     }
   }
 
-  void give_up_booking(const WorkloadId& id, const Attempt& attempt) {
-    OutcomeRecord outcome{.attempt = attempt.number, .action = "create", .error = {}, .refusal = {}};
-    outcome.error = Error{.kind = ErrorKind::network,
-                          .message = "the supervisor ended before the answer came",
-                          .maybe_applied = true};
-    outcomes.push_back({.at = parts.clock.now(), .workload = id, .body = std::move(outcome)});
+  void lose_booking(const WorkloadState& state, const Attempt& attempt) {
+    const Error lost{.kind = ErrorKind::network,
+                     .message = "the supervisor ended before the answer came",
+                     .maybe_applied = true};
+    const Instant now = parts.clock.now();
+    outcomes.push_back({.at = now,
+                        .workload = state.id,
+                        .body = judge_failure(state, attempt, "create", lost, parts.limits, now)});
   }
 
   // --- looking ---

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -95,9 +96,10 @@ std::size_t take_header(char* bytes, std::size_t size, std::size_t count, void* 
   return line.size();
 }
 
-class CurlHttp final : public Http {
+/// Connections, kept to be used again, and the thread that moves their bytes.
+class Connections {
  public:
-  CurlHttp(CurlApi api, CurlOptions options)
+  Connections(const CurlApi& api, CurlOptions options)
       : api_(api), options_(std::move(options)), multi_(api_.multi_init()) {
     api_.multi_setopt(multi_, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
     api_.multi_setopt(multi_, CURLMOPT_MAX_TOTAL_CONNECTIONS, options_.most_connections);
@@ -110,9 +112,9 @@ class CurlHttp final : public Http {
     }
     thread_ = std::thread([this] { move_bytes(); });
   }
-  CurlHttp(const CurlHttp&) = delete;
-  CurlHttp& operator=(const CurlHttp&) = delete;
-  ~CurlHttp() override {
+  Connections(const Connections&) = delete;
+  Connections& operator=(const Connections&) = delete;
+  ~Connections() {
     {
       const std::lock_guard<std::mutex> hold(mutex_);
       closing_ = true;
@@ -123,7 +125,8 @@ class CurlHttp final : public Http {
     api_.slist_free_all(connect_to_);
   }
 
-  Result<HttpResponse> send(const HttpRequest& request) override {
+  /// Returns when the transfer is over.
+  Result<HttpResponse> send(const HttpRequest& request) {
     const auto transfer = std::make_shared<Transfer>(request);
     enter(fresh_, transfer);
     const Status taken = wait_for(transfer);
@@ -266,6 +269,7 @@ class CurlHttp final : public Http {
   /// own, which HTTP/2 would share. gRPC is nothing but HTTP/2; who books by it names a key.
   void send_once(CURL* easy, const HttpRequest& request) {
     set(easy, CURLOPT_FRESH_CONNECT, 1L);
+    set(easy, CURLOPT_FORBID_REUSE, 1L);
     const bool is_grpc = find_header(request.headers, "content-type").rfind("application/grpc", 0) == 0;
     if (!is_grpc) { set(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1)); }
   }
@@ -326,11 +330,33 @@ class CurlHttp final : public Http {
   std::thread thread_ = {};
 };
 
+/// libcurl 7.88 sends a request that may share a connection over one of HTTP/1.1 that is in use, where it
+/// knows that the host speaks HTTP/2, and then answers are taken for each other's. So the two kinds never
+/// meet.
+class CurlHttp final : public Http {
+ public:
+  CurlHttp(const CurlApi& api, const CurlOptions& options)
+      : api_(api), options_(options), shared_(api, options) {}
+
+  Result<HttpResponse> send(const HttpRequest& request) override {
+    if (may_repeat(request)) { return shared_.send(request); }
+    std::call_once(first_, [this] { single_.emplace(api_, options_); });
+    return single_->send(request);
+  }
+
+ private:
+  CurlApi api_;
+  CurlOptions options_;
+  Connections shared_;
+  std::once_flag first_ = {};
+  std::optional<Connections> single_ = {};  // most commands book nothing
+};
+
 }  // namespace
 
 Result<std::unique_ptr<Http>> make_curl_http(CurlOptions options) {
   TRY(const CurlApi api, load_curl());
-  return std::unique_ptr<Http>(std::make_unique<CurlHttp>(api, std::move(options)));
+  return std::unique_ptr<Http>(std::make_unique<CurlHttp>(api, options));
 }
 
 }  // namespace gpubroker

@@ -147,6 +147,9 @@ class Provider {
   /// From booking to all nodes up at most; a gang that takes longer is given up. Zero: as usual
   /// (Limits::boot).
   [[nodiscard]] virtual Millis boot_limit() const { return Millis{0}; }
+  /// How long its list may miss a new machine, where a booking carries no token: one that was interrupted is
+  /// asked for again no sooner, or it would be booked twice. Zero: asking again is safe at once.
+  [[nodiscard]] virtual Millis list_lag() const { return Millis{0}; }
   /// How often its machines are worth looking at.
   [[nodiscard]] virtual Millis poll_interval() const = 0;
 };

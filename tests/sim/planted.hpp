@@ -18,6 +18,7 @@ class BuggyProvider final : public Provider, public Provisioner, public Attachme
   NodeChannel& channel() override { return inner_.channel(); }
   Attachments* attachments() override { return inner_.attachments() == nullptr ? nullptr : this; }
   [[nodiscard]] Millis boot_limit() const override { return inner_.boot_limit(); }
+  [[nodiscard]] Millis list_lag() const override { return inner_.list_lag(); }
   [[nodiscard]] Millis poll_interval() const override { return inner_.poll_interval(); }
 
   Result<std::vector<NodeView>> ensure_gang(const GangRequest& request) override;

@@ -74,6 +74,9 @@ class CloudProvider final : public Provider,
   Attachments* attachments() override { return this; }
   [[nodiscard]] Millis poll_interval() const override { return std::chrono::seconds{10}; }
   [[nodiscard]] Millis boot_limit() const override { return cloud_.rules.boot_most * 3 / 2; }
+  [[nodiscard]] Millis list_lag() const override {
+    return cloud_.rules.knows_token ? Millis{0} : cloud_.rules.sight;
+  }
 
   Result<std::vector<Offer>> offers() override { return cloud_.offers(); }
   Result<std::vector<PricePoint>> price_history(const OfferKey& key, Instant from, Instant to) override;

@@ -14,7 +14,7 @@ Each clouds/*.py registers handlers with @host("pattern"). `scenario` (JSON) set
 A fault with "lose": the deed is done, its answer is lost; with "garble": it cannot be read; with "duplicate": the request arrives twice.
 A fault {"kill": "arrived" | "handled" | "answered", "nth": N, "home": PATH} ends the supervisor of that home with SIGKILL at its N-th
 request that fits: before the cloud does anything, when the deed is done, or when the answer has been sent; the log's entry says "killed".
-On the plain port: GET /__log: the requests seen, as JSON; POST /__scenario replaces the scenario, and every machine is gone;
+On both ports: /__echo/…: the path, a little later. On the plain port: GET /__log: the requests seen, as JSON; POST /__scenario replaces the scenario, and every machine is gone;
 GET /__machines: every machine there was, with its bill (fleet.py); POST /__preempt {"id", "notice_ms", "sold_out": no more to be had at its place}; POST /__break {"id"}:
 the machine fails; POST /__faults: more faults from now on, counted from now on; GET /__leaks: what costs or clutters besides machines, by cloud. With "machines": {"nodes": true} in the
 scenario machines are real, and their metadata service answers at 169.254.169.254 (nodes.py: in_own_network first)."""
@@ -270,6 +270,9 @@ async def dispatch(world, request):
         request.peer = peer
         request.base = f"http://{request.headers.get('host', '')}/__host/{host}"
         request.written = written
+    elif request.path.startswith("/__echo/"):
+        await asyncio.sleep(random.random() * 0.02)
+        return Response(200, request.path)
     elif request.path == "/__log":
         return Response(200, json.dumps(world.log))
     elif request.path == "/__machines":

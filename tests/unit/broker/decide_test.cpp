@@ -402,6 +402,22 @@ TEST_CASE("a booking that arrived twice: the machine too many is ended and paid 
   CHECK_FALSE(story.state.is_live());
 }
 
+TEST_CASE("a cloud that knows no token is asked again only when its list must show what was booked") {
+  Story story(1);
+  story.limits.list_lag["cloud"] = seconds{20};
+  story.settle();
+  REQUIRE(story.last().offer.key.provider == "cloud");
+  story.fail("create", error_of(ErrorKind::network, /*maybe_applied=*/true));
+  CHECK(progress_of(story.last(), "create").not_before == story.now + seconds{20});
+  story.pass(seconds{19});
+  CHECK_FALSE(progress_of(story.last(), "create").outstanding);
+  story.pass(seconds{1});
+  CHECK(progress_of(story.last(), "create").outstanding);
+  // What was certainly not done need not be waited for.
+  story.fail("create", error_of(ErrorKind::network));
+  CHECK(progress_of(story.last(), "create").not_before < story.now + seconds{20});
+}
+
 TEST_CASE("two machines of one place that a lost answer left behind: one is taken, one is ended") {
   Story story(1);
   story.settle();

@@ -99,7 +99,7 @@ void Story::answer(const std::string& action, OutcomeRecord outcome) {
 void Story::fail(const std::string& action, const Error& error) {
   for (auto attempt = state.attempts.rbegin(); attempt != state.attempts.rend(); ++attempt) {
     if (!progress_of(*attempt, action).outstanding) { continue; }
-    tell(judge_failure(state, *attempt, action, error, now));
+    tell(judge_failure(state, *attempt, action, error, limits, now));
     return;
   }
   FAIL("nobody waits for " << action);
