@@ -1,6 +1,7 @@
-#include "core/base/error.hpp"
-
 #include <array>
+#include <stdexcept>
+
+#include "core/base/result.hpp"
 
 namespace gpubroker {
 namespace {
@@ -57,6 +58,11 @@ std::optional<ErrorScope> error_scope_from(std::string_view name) {
 
 int exit_code(ErrorKind kind) {
   return row_of(kind).exit;
+}
+
+void misuse_result(const Error* error) {
+  throw std::logic_error(error != nullptr ? "value() of a failed Result: " + error->message
+                                          : std::string("error() of a Result that holds a value"));
 }
 
 }  // namespace gpubroker

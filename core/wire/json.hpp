@@ -19,6 +19,22 @@ namespace nlohmann::detail {
 extern template class lexer<json, iterator_input_adapter<std::string::const_iterator>>;
 extern template class parser<json, iterator_input_adapter<std::string::const_iterator>>;
 extern template class serializer<json>;
+/// Texts by pointer are read as strings. The header's own operator""_json would compile a parser of their own
+/// in each file (0.2 s).
+template <>
+class parser<json, iterator_input_adapter<const char*>> {
+ public:
+  parser(iterator_input_adapter<const char*>&& input, parser_callback_t<json> callback, bool throws,
+         bool comments);
+  void parse(bool strict, json& result);
+  bool accept(bool strict);
+
+ private:
+  std::string text_;
+  parser_callback_t<json> callback_;
+  bool throws_;
+  bool comments_;
+};
 }  // namespace nlohmann::detail
 
 namespace gpubroker {

@@ -94,4 +94,51 @@ TEST_CASE("TRY unwraps a value, passes an error up, and moves what cannot be cop
   CHECK(*boxed(7).value() == 7);
 }
 
+/// Counts how many of it live.
+struct Counted {
+  explicit Counted(int n) : number(n) { ++alive; }
+  Counted(const Counted& other) : number(other.number) { ++alive; }
+  Counted(Counted&& other) noexcept : number(other.number) { ++alive; }
+  Counted& operator=(const Counted&) = delete;
+  Counted& operator=(Counted&&) = delete;
+  ~Counted() { --alive; }
+  int number;
+  static inline int alive = 0;
+};
+
+TEST_CASE("a result is copied, moved and assigned as what it holds, and ends it once") {
+  {
+    const Result<Counted> good(Counted(7));
+    const Result<Counted> bad(Error{.kind = ErrorKind::quota, .message = "no more"});
+    Result<Counted> one = good;
+    Result<Counted> two = bad;
+    CHECK(Counted::alive == 2);
+    one = bad;
+    two = good;
+    CHECK(Counted::alive == 2);
+    CHECK(one.error().message == "no more");
+    CHECK(two.value().number == 7);
+    one = std::move(two);
+    CHECK(one.value().number == 7);
+    const Result<Counted>& self = one;
+    one = self;
+    CHECK(one.value().number == 7);
+    std::vector<Result<Counted>> many(20, bad);
+    many.insert(many.begin(), 5, one);
+    CHECK(many.at(4).value().number == 7);
+    CHECK(many.at(5).error().kind == ErrorKind::quota);
+  }
+  CHECK(Counted::alive == 0);
+  static_assert(!std::is_copy_constructible_v<Result<std::unique_ptr<int>>>);
+  static_assert(std::is_nothrow_move_constructible_v<Result<std::string>>);
+}
+
+TEST_CASE("asking a result for what it does not hold is a mistake that tells the error") {
+  const Result<int> bad(Error{.kind = ErrorKind::quota, .message = "no more"});
+  CHECK_THROWS_WITH_AS(static_cast<void>(bad.value()), "value() of a failed Result: no more",
+                       std::logic_error);
+  const Result<int> good(1);
+  CHECK_THROWS_AS(static_cast<void>(good.error()), std::logic_error);
+}
+
 }  // namespace gpubroker
