@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Runs the fuzz targets that scripts/fuzz has built, and keeps count of their runs in build/fuzz-runs.tsv: a line for each turn of a target."""
+"""Runs the fuzz targets that scripts/fuzz has built, and keeps count of their runs: build/fuzz-runs.tsv has a line for each turn of a target,
+tests/fuzz/runs.tsv what former builds have added up to."""
 import argparse, concurrent.futures, json, os, pathlib, re, shutil, signal, subprocess, sys, time
 
 parser = argparse.ArgumentParser()
-parser.add_argument("how", choices=["short", "long", "table"])
+parser.add_argument("how", choices=["short", "long", "table", "keep"])
 parser.add_argument("source", type=pathlib.Path)
 parser.add_argument("--seconds", type=int, default=0, help="of each target's turn")
 parser.add_argument("targets", nargs="*")
@@ -12,6 +13,7 @@ options = parser.parse_intermixed_args()  # targets may follow --seconds
 SOURCE = options.source.resolve()
 BUILD = SOURCE / "build" / ("fuzz-fast" if options.how == "long" else "fuzz")
 BIN, RUNS, FINDINGS = BUILD / "tests/fuzz", SOURCE / "build/fuzz-runs.tsv", SOURCE / "build/fuzz-findings"
+KEPT = SOURCE / "tests/fuzz/runs.tsv"
 CORPUS = SOURCE / "build/fuzz-corpus"  # of both builds: what one found is where the other begins
 FIXTURES = SOURCE / "tests/fixtures"
 LONGEST = 4096  # bytes of an input: what is longer is rarely another case, and always slower
@@ -86,6 +88,10 @@ def run(target, seconds):
 def totals():
     """By target: runs, of these sanitized, and runs per second of the last turn with the fast build."""
     sums = {target: [0, 0, 0] for target in TARGETS}
+    for line in KEPT.read_text().splitlines()[1:] if KEPT.exists() else []:
+        target, runs, sanitized = line.split("\t")
+        if target in sums:
+            sums[target][:2] = int(runs), int(sanitized)
     for line in RUNS.read_text().splitlines() if RUNS.exists() else []:
         target, runs, flavour, seconds, _ = line.split("\t")
         if target not in sums:
@@ -103,6 +109,13 @@ def table():
     for target, (runs, sanitized, rate) in totals().items():
         print(f"{target:<14}{runs:>14,}{sanitized:>14,}{rate:>10,}{len(findings(target)):>10}{'' if runs >= ENOUGH else '  not yet'}")
     sys.stdout.flush()
+
+
+def keep():
+    """Adds this build's turns to what is committed."""
+    rows = [f"{target}\t{runs}\t{sanitized}\n" for target, (runs, sanitized, _) in totals().items()]
+    KEPT.write_text("target\truns\tof these sanitized\n" + "".join(rows))
+    RUNS.unlink(missing_ok=True)
 
 
 def short():
@@ -132,6 +145,8 @@ def long():
 
 if options.how == "table":
     table()
+elif options.how == "keep":
+    keep()
 else:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     write_seeds()

@@ -9,8 +9,18 @@ using namespace gpubroker;  // NOLINT(google-build-using-namespace): a program o
 
 namespace {
 
+void check_zones(std::string_view input) {
+  const Result<Harvest> harvest = coreweave::parse_zones(input);
+  if (!harvest.ok()) { return; }
+  for (const Listing& listing : harvest.value().listings) {
+    fuzz::must(listing.offer.gpu.count > 0, "a listing has a GPU");
+    fuzz::must((listing.basis == PriceBasis::quote) == (listing.offer.price == Rate{}),
+               "no price is a quote");
+  }
+}
+
 /// All lists from one text: what fits one of them is seen with what fits none.
-void fuzz_machines(std::string_view input) {
+void check_machines(std::string_view input) {
   coreweave::ClusterSight sight;
   if (auto page = coreweave::parse_pools(input); page.ok()) { sight.pools = page.value().items; }
   if (auto page = coreweave::parse_nodes(input); page.ok()) { sight.nodes = page.value().items; }
@@ -24,27 +34,25 @@ void fuzz_machines(std::string_view input) {
     fuzz::must(view.state != NodeState::ended || !view.end_reason.empty(), "an end has a reason");
   }
   for (const coreweave::Pool& pool : sight.pools) { static_cast<void>(coreweave::judge_pool(pool, "Z")); }
-  static_cast<void>(coreweave::parse_pool(input));
-  static_cast<void>(coreweave::judge_events(input, "Z"));
-  static_cast<void>(coreweave::parse_machine_id({std::string(input)}));
-  static_cast<void>(coreweave::parse_ranks(input));
 }
 
 }  // namespace
 
 GPUBROKER_FUZZ_TARGET(input) {
-  if (const Result<Harvest> harvest = coreweave::parse_zones(input); harvest.ok()) {
-    for (const Listing& listing : harvest.value().listings) {
-      fuzz::must(listing.offer.gpu.count > 0, "a listing has a GPU");
-      fuzz::must((listing.basis == PriceBasis::quote) == (listing.offer.price == Rate{}),
-                 "no price is a quote");
-    }
+  fuzz::Turn turn(input, 11);
+  const HttpResponse refusal{.status = 400, .body = std::string(input)};
+  if (turn.next()) { check_zones(input); }
+  if (turn.next()) { check_machines(input); }
+  if (turn.next()) { static_cast<void>(coreweave::parse_clusters(input)); }
+  if (turn.next()) { static_cast<void>(coreweave::parse_error(refusal, "/x", Instant{0})); }
+  if (turn.next()) { static_cast<void>(coreweave::parse_status(refusal, "x", Instant{0})); }
+  if (turn.next()) { static_cast<void>(coreweave::parse_kubeconfig({std::string(input)})); }
+  if (turn.next()) { static_cast<void>(coreweave::parse_program_answer(input)); }
+  if (turn.next()) { static_cast<void>(coreweave::parse_pool(input)); }
+  if (turn.next()) { static_cast<void>(coreweave::judge_events(input, "Z")); }
+  if (turn.next()) { static_cast<void>(coreweave::parse_machine_id({std::string(input)})); }
+  if (turn.next()) {
+    static_cast<void>(coreweave::parse_ranks(input));
+    static_cast<void>(coreweave::zone_of_server(input));
   }
-  static_cast<void>(coreweave::parse_clusters(input));
-  static_cast<void>(coreweave::parse_error({.status = 400, .body = std::string(input)}, "/x", Instant{0}));
-  static_cast<void>(coreweave::parse_status({.status = 400, .body = std::string(input)}, "x", Instant{0}));
-  static_cast<void>(coreweave::parse_kubeconfig({std::string(input)}));
-  static_cast<void>(coreweave::parse_program_answer(input));
-  static_cast<void>(coreweave::zone_of_server(input));
-  fuzz_machines(input);
 }
