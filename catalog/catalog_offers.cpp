@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
+#include "catalog/scan.hpp"
+
 namespace gpubroker {
 namespace {
 
 /// A cloud may tell today that it sells a thing, and its price be only in a table of ours, which has a date:
 /// no younger price will come. A row of the table itself does not even say that the thing is there.
 bool is_of_table(const Listing& listing) {
-  return listing.basis == PriceBasis::table && !listing.offer.source.ends_with("/price-table");
+  return listing.basis == PriceBasis::table && !is_price_table(listing.offer.source);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -19,7 +20,12 @@ struct Candidate {
   std::int64_t market = 0;
 };
 
-/// Which rows of our own price tables ("crusoe/price-table") nobody needs: a source that the cloud itself
+/// Whether a source is a price table of our own: "crusoe/price-table".
+inline bool is_price_table(std::string_view source) {
+  return source.ends_with("/price-table");
+}
+
+/// Which rows of our own price tables nobody needs: a source that the cloud itself
 /// told prices or places to has the same type in that region and market. A table's region "any" is all of
 /// them.
 class TableRows {

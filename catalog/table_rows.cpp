@@ -4,7 +4,6 @@
 namespace gpubroker {
 namespace {
 
-constexpr std::string_view kTable = "/price-table";
 constexpr std::string_view kAnyRegion = "any";
 
 }  // namespace
@@ -16,8 +15,7 @@ Status TableRows::load_tables() {
     TRY(const bool more, query->step());
     if (!more) { return Ok{}; }
     const std::string name = query->text(1);
-    const std::string cloud = cloud_of(name);
-    if (std::string_view(name).substr(cloud.size()) == kTable) { tables_->emplace(query->integer(0), cloud); }
+    if (is_price_table(name)) { tables_->emplace(query->integer(0), cloud_of(name)); }
   }
 }
 

@@ -13,6 +13,7 @@ HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parent.parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 import accounts, testclouds  # noqa: E402
+from processes import TABLE, end_all  # noqa: E402
 from testcloud.clouds import vast  # noqa: E402
 
 NODES = 4
@@ -189,15 +190,9 @@ class Life:
 
     # --- what may never be wrong ---
 
-    def processes(self):
-        found = []
-        for entry in Path("/proc").iterdir():
-            try:
-                if entry.name.isdigit() and (entry / "cmdline").read_bytes() and f"GPUBROKER_HOME={self.home}".encode() in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
-            except OSError:
-                pass
-        return found
+    def processes(self, fresh=False):
+        home = f"GPUBROKER_HOME={self.home}".encode()
+        return [pid for pid, _, environment in TABLE.all(fresh) if home in environment.split(b"\0")]
 
     def check(self):
         state, machines = self.state(), self.machines()
@@ -256,16 +251,7 @@ class Life:
             wrong = str(e)
         except Exception as e:  # a life that breaks the driver is a failure of that life, not the end of the sweep
             wrong = f"{type(e).__name__}: {e}"
-        for _ in range(50):
-            left = self.processes()
-            for pid in left:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            if not left:
-                break
-            time.sleep(0.1)
+        end_all(lambda: self.processes(fresh=True))
         if self.supervisor:
             self.supervisor.wait()
         self.seconds, self.points = time.monotonic() - self.began, self.find_points()

@@ -7,6 +7,8 @@ import argparse, csv, json, os, shutil, signal, subprocess, sys, tempfile, threa
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from processes import TABLE, end_all
+
 HERE = Path(__file__).resolve().parent
 NODES = 2
 LIMIT_S = 90  # of one run; a loaded machine is slow
@@ -98,7 +100,7 @@ class Run:
             words = cron.communicate()[1]
             if cron.returncode not in (0, 7, -signal.SIGKILL):
                 raise Broken(f"supervise: exit {cron.returncode} {words.strip()[-500:]}")
-            others = [command for _, command in self.processes() if " supervise " in command + " "]
+            others = [command for _, command in self.processes(fresh=True) if " supervise " in command + " "]
             self.blocked = self.blocked + 1 if cron.returncode == 7 and not others else 0
             if self.blocked == 3:  # once or twice the other may just have left
                 raise Broken(f"a dead supervisor keeps the next from working: {words.strip()[-500:]}")
@@ -118,7 +120,7 @@ class Run:
             try:
                 pid = json.loads(path.read_text())["pid"]
                 # A number read from a file may belong to another process by now: only one of this home is hit.
-                if pid not in [mine for mine, _ in self.processes()]:
+                if pid not in [mine for mine, _ in self.processes(fresh=True)]:
                     continue
                 os.kill(pid, signal.SIGKILL)
             except (OSError, json.JSONDecodeError, KeyError):
@@ -226,25 +228,15 @@ class Run:
 
     # --- what may never be wrong ---
 
-    def processes(self):
+    def processes(self, fresh=False):
         """Every process of this home: by its environment, its command or its node's cookie."""
         mine = [str(self.folder).encode()]
         try:
             mine.append(b"GPUBROKER_LOCAL_NODE=local/" + json.loads((self.home / "local/cloud.json").read_text())["id"].encode())
         except FileNotFoundError:
             pass
-        found = []
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit() or int(entry.name) == os.getpid():
-                continue
-            try:
-                words = (entry / "cmdline").read_bytes()
-                text = words + (entry / "environ").read_bytes()
-            except OSError:
-                continue
-            if words and any(one in text for one in mine):
-                found.append((int(entry.name), words.replace(b"\0", b" ").decode(errors="replace")))
-        return found
+        return [(pid, words.replace(b"\0", b" ").decode(errors="replace")) for pid, words, environment in TABLE.all(fresh)
+                if any(one in words or one in environment for one in mine)]
 
     def check(self):
         wrong = []
@@ -257,7 +249,7 @@ class Run:
         wrong += self.check_gangs(state, cloud["nodes"])
         wrong += self.check_steps(state)
         wrong += self.check_ledger(state)
-        left = self.processes()
+        left = self.processes(fresh=True)
         if left:
             wrong.append(f"processes left: {left}")
         disks = [entry.name for entry in (self.home / "local/nodes").iterdir()]
@@ -357,16 +349,7 @@ class Run:
             wrong = str(e)
         except Exception as e:  # a run that breaks the driver is a failure of that run, not the end of the sweep
             wrong = f"{type(e).__name__}: {e}"
-        for _ in range(50):
-            left = self.processes()
-            for pid, _ in left:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            if not left:
-                break
-            time.sleep(0.1)
+        end_all(lambda: [pid for pid, _ in self.processes(fresh=True)])
         if self.cron:
             self.cron.communicate()
         for twin in self.twins:
