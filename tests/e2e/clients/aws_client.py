@@ -1,10 +1,14 @@
 #!/usr/bin/python3
-"""The real `aws` command judges our emulated AWS: its signatures, paging, dry runs and errors must be what Amazon's own client expects.
+"""The real `aws` command and Amazon's Node client judge our emulated AWS: its signatures, paging, dry runs, machines and errors must be what
+Amazon's own clients expect.
 
-Skipped (77) where no aws command can be had."""
-import json, os, pathlib, shutil, subprocess, sys, tempfile
+    aws_client.py             runs with what is installed; exits 77 when neither client is there
+    aws_client.py --install   first installs the Node client into build/clients/aws (needs the npm registry)"""
+import json, os, pathlib, shutil, subprocess, sys, tempfile, urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+NODE_FOLDER = ROOT / "build" / "clients" / "aws"
+NODE_CLIENT = "@aws-sdk/client-ec2"
 SKIPPED = 77
 SCENARIO = {"clouds": {"aws": {"page": 7, "regions": ["us-east-1", "us-west-2", "ap-southeast-3", "me-central-1"], "denied": ["GetSpotPlacementScores"],
                                "spot": {"p5.48xlarge/us-east-1a": "19.5"}, "blocks": {"p5.48xlarge": "943.92"},
@@ -12,6 +16,67 @@ SCENARIO = {"clouds": {"aws": {"page": 7, "regions": ["us-east-1", "us-west-2", 
             "machines": {"quota": [{"match": "aws/us-east-1/*/g6.48xlarge/on_demand", "count": 1}, {"match": "aws/us-east-1/*/g6.48xlarge/spot", "count": 1}],
                          "stock": [{"match": "aws/us-east-1/us-east-1b/p4d.24xlarge/*", "count": 1}]}}
 IMAGE = "resolve:ssm:/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-24.04/latest/ami-id"
+
+
+NODE_SCENARIO = {"clouds": {"aws": {"page": 1, "shutdown_ms": 2000}}, "machines": {
+    "boot_ms": 300, "quota": [{"match": "aws/us-east-1/*/g6.48xlarge/on_demand", "count": 1}], "stock": [{"match": "aws/us-east-1/us-east-1b/p4d.24xlarge/*", "count": 1}]}}
+# A gang from one call to its end, and a machine of another owner that no filter may let through; then what is refused.
+MACHINES = """
+const {EC2Client, RunInstancesCommand, DescribeInstancesCommand, TerminateInstancesCommand, paginateDescribeInstances, waitUntilInstanceRunning, waitUntilInstanceTerminated} =
+  require('@aws-sdk/client-ec2');
+const {ENDPOINT, IMAGE} = process.env;
+const settings = {region: 'us-east-1', endpoint: ENDPOINT, credentials: {accessKeyId: 'AKIATEST', secretAccessKey: 'aws-test-secret'}};
+const ec2 = new EC2Client(settings), stranger = new EC2Client({...settings, credentials: {accessKeyId: 'AKIATEST', secretAccessKey: 'wrong'}});
+const refused = async call => {
+  try { await call; } catch (error) { return [error.name, error.$metadata.httpStatusCode, error.message, error.$metadata.requestId ?? '', error.$metadata.attempts]; }
+};
+const run = (count, type, token, more) => ec2.send(new RunInstancesCommand({ImageId: IMAGE, InstanceType: type, MinCount: count, MaxCount: count, ClientToken: token, ...more}));
+const gang = type => run(2, type, 'judge-a1', {Placement: {AvailabilityZone: 'us-east-1b'}, UserData: Buffer.from('#cloud-config').toString('base64'),
+  TagSpecifications: ['instance', 'volume'].map(ResourceType => ({ResourceType, Tags: [{Key: 'gpubroker:token', Value: 'judge-a1'}, {Key: 'a&b', Value: '<c> "d"'}]})),
+  InstanceMarketOptions: {MarketType: 'spot', SpotOptions: {SpotInstanceType: 'one-time', InstanceInterruptionBehavior: 'terminate'}},
+  BlockDeviceMappings: [{DeviceName: '/dev/sda1', Ebs: {VolumeSize: 200, VolumeType: 'gp3', DeleteOnTermination: true}}],
+  InstanceInitiatedShutdownBehavior: 'terminate', MetadataOptions: {HttpTokens: 'required', HttpPutResponseHopLimit: 2}});
+async function listed(...filters) {
+  const rows = [];
+  for await (const page of paginateDescribeInstances({client: ec2, pageSize: 5}, {Filters: filters.map(([Name, ...Values]) => ({Name, Values}))})) {
+    for (const reservation of page.Reservations) { rows.push(...reservation.Instances); }
+  }
+  return rows;
+}
+(async () => {
+  const told = {}, waiting = {client: ec2, maxWaitTime: 20, minDelay: 1, maxDelay: 1};
+  const made = await gang('g5.xlarge'), InstanceIds = made.Instances.map(one => one.InstanceId);
+  told.ids = InstanceIds;
+  told.made = made.Instances.map(one => [one.AmiLaunchIndex, one.State, one.InstanceLifecycle, one.Placement.AvailabilityZone, one.ClientToken, one.LaunchTime instanceof Date]);
+  const again = await gang('g5.xlarge');
+  told.request = made.$metadata.requestId ?? '';
+  told.again = [again.ReservationId === made.ReservationId, again.Instances.map(one => one.InstanceId)];
+  told.mismatch = await refused(gang('g5.12xlarge'));
+  const other = (await run(1, 'g5.xlarge', 'judge-a2')).Instances[0].InstanceId;
+  told.running = (await waitUntilInstanceRunning(waiting, {InstanceIds: [...InstanceIds, other]})).state;
+  const shown = await listed(['tag:gpubroker:token', 'judge-a1'], ['instance-state-name', 'pending', 'running']);
+  told.listed = shown.map(one => [one.InstanceId, one.State, one.InstanceType, one.Tags.map(tag => [tag.Key, tag.Value]).sort(), one.EbsOptimized]);
+  told.ips = shown.map(one => one.PublicIpAddress);
+  told.keyed = (await listed(['tag-key', 'gpubroker:token'])).map(one => one.InstanceId);
+  told.strange = await listed(['tag:gpubroker:token', 'judge-a2']);
+  told.everything = (await listed()).map(one => one.InstanceId).sort();
+  told.other = other;
+  // Amazon's client takes HTTP 500 for a passing fault and asks again.
+  told.short = await refused(run(2, 'p4d.24xlarge', 'judge-a3', {Placement: {AvailabilityZone: 'us-east-1b'}}));
+  told.quota = await refused(run(2, 'g6.48xlarge', 'judge-a4'));
+  told.image = await refused(ec2.send(new RunInstancesCommand({ImageId: 'ami-00000000', InstanceType: 'g5.xlarge', MinCount: 1, MaxCount: 1})));
+  told.login = await refused(stranger.send(new DescribeInstancesCommand({})));
+  told.unknown = await refused(ec2.send(new TerminateInstancesCommand({InstanceIds: [other, 'i-00000000000000000']})));
+  const ended = await ec2.send(new TerminateInstancesCommand({InstanceIds: [...InstanceIds, other]}));
+  told.ended = ended.TerminatingInstances.map(one => [one.InstanceId, one.PreviousState, one.CurrentState]);
+  told.terminated = (await waitUntilInstanceTerminated(waiting, {InstanceIds})).state;
+  const after = await ec2.send(new DescribeInstancesCommand({InstanceIds: [InstanceIds[0]]}));
+  told.after = [after.Reservations[0].Instances[0].State, after.Reservations[0].Instances[0].StateReason.Code, after.Reservations[0].Instances[0].Tags.length];
+  // A token is good for its first machines even when they are gone.
+  told.late = (await gang('g5.xlarge')).Instances.map(one => [one.InstanceId, one.State.Name]);
+  console.log(JSON.stringify(told));
+})().catch(error => { console.error(error); process.exit(1); });
+"""
 
 
 def find_aws():
@@ -218,10 +283,53 @@ def check_fleet(aws, refused, group):
     return [row["InstanceId"] for row in made]
 
 
+def check_node(folder, plain):
+    """A gang of two by Amazon's typed client: what it sends and what it reads is made of Amazon's own model. Pages of one reservation, each followed by an empty one."""
+    def call(path, body=None):
+        request = urllib.request.Request(f"http://127.0.0.1:{plain}{path}", data=None if body is None else json.dumps(body).encode())
+        return json.loads(urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20).read())
+
+    call("/__scenario", NODE_SCENARIO)
+    script = folder / "machines.js"
+    script.write_text(MACHINES)
+    env = {"PATH": os.environ["PATH"], "HOME": str(folder), "NODE_PATH": str(NODE_FOLDER / "node_modules"), "ENDPOINT": f"http://127.0.0.1:{plain}/__host/ec2.us-east-1.amazonaws.com", "IMAGE": IMAGE}
+    done = subprocess.run(["node", script], env=env, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    ids, everyone = told["ids"], [*told["ids"], told["other"]]
+    assert told["made"] == [[i, {"Code": 0, "Name": "pending"}, "spot", "us-east-1b", "judge-a1", True] for i in (0, 1)], told["made"]
+    assert told["again"] == [True, ids] and told["running"] == "SUCCESS", told
+    tags = [["a&b", '<c> "d"'], ["gpubroker:token", "judge-a1"]]
+    assert told["listed"] == [[id, {"Code": 16, "Name": "running"}, "g5.xlarge", tags, False] for id in ids], told["listed"]
+    assert told["keyed"] == ids and told["strange"] == [] and told["everything"] == sorted(everyone), told
+    assert sum("DescribeInstances" in entry["body"] and "NextToken=" in entry["body"] for entry in call("/__log")) >= 2, "the next pages were not asked for"
+
+    assert len(told["request"]) == 36, told["request"]
+    for name, code, status, text, attempts in (("mismatch", "IdempotentParameterMismatch", 400, "do not match those of the original request", 1),
+                                               ("short", "InsufficientInstanceCapacity", 500, "sufficient p4d.24xlarge capacity in the Availability Zone you requested (us-east-1b)", 3),
+                                               ("quota", "VcpuLimitExceeded", 400, "your current vCPU limit of 192 allows", 1), ("image", "InvalidAMIID.NotFound", 400, "'[ami-00000000]'", 1),
+                                               ("login", "SignatureDoesNotMatch", 403, "signature", 1), ("unknown", "InvalidInstanceID.NotFound", 400, "'i-00000000000000000' does not exist", 1)):
+        refusal = told[name]
+        assert (refusal[0], refusal[1], refusal[4]) == (code, status, attempts) and text in refusal[2] and len(refusal[3]) == 36, (name, refusal)
+
+    assert told["ended"] == [[id, {"Code": 16, "Name": "running"}, {"Code": 32, "Name": "shutting-down"}] for id in everyone], told["ended"]
+    assert told["terminated"] == "SUCCESS" and told["after"] == [{"Code": 48, "Name": "terminated"}, "Client.UserInitiatedShutdown", 2], told
+    assert told["late"] == [[id, "terminated"] for id in ids], told["late"]
+    # What was refused, and what was asked for twice, left nothing; what there was is billed for its least minute.
+    account = {machine["id"]: machine for machine in call("/__machines")}
+    assert list(account) == everyone and told["ips"] == [account[id]["address"] for id in ids], account
+    assert all((one["state"], one["end_reason"], round(60 * one["bill_micros"] / one["price_micros"], 3)) == ("ended", "user", 1) for one in account.values()), account
+    assert [one["tags"].get("gpubroker:token") for one in account.values()] == ["judge-a1", "judge-a1", None], account
+    assert call("/__leaks")["aws"] == [], call("/__leaks")
+
+
 def main():
-    path = find_aws()
-    if not path:
-        print("skipped: no aws command on this machine (Debian: awscli)")
+    if "--install" in sys.argv:
+        NODE_FOLDER.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", NODE_FOLDER, NODE_CLIENT], check=True)
+    path, has_node = find_aws(), shutil.which("node") is not None and (NODE_FOLDER / "node_modules" / NODE_CLIENT).is_dir()
+    if not path and not has_node:
+        print(f"skipped: neither aws (Debian: awscli) nor {NODE_CLIENT} is installed (aws_client.py --install gets the latter)")
         return SKIPPED
     with tempfile.TemporaryDirectory() as folder:
         scenario = pathlib.Path(folder) / "scenario.json"
@@ -230,14 +338,18 @@ def main():
                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
             ports = json.loads(server.stdout.readline())
-            client = Client(path, f"http://127.0.0.1:{ports['plain']}")
-            check(client)
-            check_machines(client)
+            if path:
+                client = Client(path, f"http://127.0.0.1:{ports['plain']}")
+                check(client)
+                check_machines(client)
+            if has_node:
+                check_node(pathlib.Path(folder), ports["plain"])
         finally:
             server.stdin.close()
             server.wait(timeout=20)
-    version = subprocess.run([path, "--version"], capture_output=True, text=True).stdout.strip()
-    print(f"passed: {version}")
+    version = subprocess.run([path, "--version"], capture_output=True, text=True).stdout.strip() if path else "aws"
+    for client, is_there in ((version, path), (NODE_CLIENT, has_node)):
+        print(f"aws: {client}", "is content with the emulator" if is_there else "is not installed: skipped")
     return 0
 
 

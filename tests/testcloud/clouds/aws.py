@@ -12,7 +12,7 @@ Signatures (SigV4) are verified. Scenario under clouds.aws, all optional:
     "clock_ahead_s": 0                  how far this cloud's clock is ahead
     "roles": {"arn:…": "external id"}   that may be assumed (else all)      "web_token": "jwt"
     "sso": {"access": "…", "refresh": "…"}                                  "imds": {"role": "train", "region": "us-east-1"}; absent: no instance"""
-import base64, calendar, fnmatch, hashlib, json, math, time
+import base64, calendar, fnmatch, hashlib, json, math, time, uuid
 from xml.sax.saxutils import escape
 
 from testcloud.api import Response, host
@@ -239,16 +239,18 @@ ACTIONS = {
 
 @host(*(f"ec2.{region}.amazonaws.com" for region in REGIONS))
 def ec2(request):
-    aws = Aws(request)
+    aws, id = Aws(request), str(uuid.uuid4())
     try:
-        return aws.dated(answer_ec2(aws, request.form))
+        response = answer_ec2(aws, request.form, id)
     except Refusal as refusal:
         body = f"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message></Error></Errors>" \
-               f"<RequestID>{seed(str(aws.now())):08x}</RequestID></Response>"
-        return aws.dated(Response(refusal.status, body, {"content-type": "text/xml;charset=UTF-8"}))
+               f"<RequestID>{id}</RequestID></Response>"
+        response = Response(refusal.status, body, {"content-type": "text/xml;charset=UTF-8"})
+    response.headers["x-amzn-requestid"] = id
+    return aws.dated(response)
 
 
-def answer_ec2(aws, form):
+def answer_ec2(aws, form, id):
     signed = aws.check_signature("ec2")
     if isinstance(signed, tuple):
         raise Refusal(*signed)
@@ -265,7 +267,7 @@ def answer_ec2(aws, form):
         raise Refusal(403, "UnauthorizedOperation", f"You are not authorized to perform this operation. User: arn:aws:iam::{ACCOUNT}:user/trainer is not authorized to perform: ec2:{action}")
     if form.get("DryRun") == "true":
         raise Refusal(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
-    body = xml({"requestId": f"{seed(action, str(aws.now())):08x}", **work(aws, form)})
+    body = xml({"requestId": id, **work(aws, form)})
     return Response(200, f'<?xml version="1.0" encoding="UTF-8"?>\n<{action}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">{body}</{action}Response>',
                     {"content-type": "text/xml;charset=UTF-8"})
 

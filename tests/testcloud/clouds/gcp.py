@@ -98,7 +98,8 @@ def refuse(status, message, reason, code):
 
 
 def refuse_compute(status, message, reason):
-    return Response(status, {"error": {"code": status, "message": message, "errors": [{"message": message, "domain": "global", "reason": reason}]}})
+    domain = "usageLimits" if reason in ("quotaExceeded", "rateLimitExceeded", "userRateLimitExceeded") else "global"
+    return Response(status, {"error": {"code": status, "message": message, "errors": [{"message": message, "domain": domain, "reason": reason}]}})
 
 
 def refuse_oauth(status, error, description):

@@ -240,7 +240,7 @@ class Order:
 
     def __init__(self, request, spec, zones, count, is_bulk):
         self.spec, self.count = spec, count
-        check_fields("instance", spec)
+        check_fields("properties" if is_bulk else "instance", spec)
         self.model = check_scheduling(request, spec.get("scheduling", {}))
         self.type = type_of(spec)
         if is_bulk == ("/" in spec.get("machineType", "")):

@@ -15,9 +15,11 @@ SCHEMA = {
     "instance": "name description machineType labels scheduling disks networkInterfaces reservationAffinity resourcePolicies metadata serviceAccounts tags params "
                 "guestAccelerators canIpForward deletionProtection shieldedInstanceConfig displayDevice minCpuPlatform confidentialInstanceConfig hostname "
                 "networkPerformanceConfig advancedMachineFeatures keyRevocationActionType",
+    "properties": "description machineType labels scheduling disks networkInterfaces reservationAffinity resourcePolicies metadata serviceAccounts tags guestAccelerators canIpForward "
+                  "shieldedInstanceConfig minCpuPlatform confidentialInstanceConfig networkPerformanceConfig advancedMachineFeatures keyRevocationActionType resourceManagerTags",
     "scheduling": "provisioningModel instanceTerminationAction onHostMaintenance automaticRestart maxRunDuration terminationTime preemptible",
     "disk": "boot autoDelete type mode initializeParams deviceName source",
-    "init": "sourceImage diskSizeGb diskType diskName labels",
+    "init": "sourceImage diskSizeGb diskType diskName labels resourceManagerTags",
 }
 
 
