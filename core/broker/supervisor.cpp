@@ -268,36 +268,42 @@ struct Supervisor::Impl {
     }
   }
 
+  /// What a record shows of the offer of its attempt, if anything: booked, refused for good, preempted.
+  struct Lesson {
+    int attempt = 0;
+    SupervisorParts::Met met = {};
+  };
+  static std::optional<Lesson> lesson_of(const Record& record) {
+    SupervisorParts::Met met{.at = record.at};
+    if (const auto* const outcome = std::get_if<OutcomeRecord>(&record.body)) {
+      const bool is_open = outcome->error && !outcome->is_final;
+      if (outcome->action != "create" || is_open) { return std::nullopt; }
+      if (outcome->error) { met.refused = outcome->error->kind; }
+      return Lesson{outcome->attempt, std::move(met)};
+    }
+    const auto* const attempt = std::get_if<AttemptRecord>(&record.body);
+    met.preempted = attempt != nullptr && attempt->what == AttemptRecord::What::over &&
+                    attempt->why == AttemptEnd::preempted;
+    if (!met.preempted) { return std::nullopt; }
+    return Lesson{attempt->attempt, std::move(met)};
+  }
+
   /// What this turn has shown of offers, kept for later launches.
   void remember(const Turn& turn) {
     if (!parts.remember) { return; }
-    const WorkloadState& state = state_of(turn);
-    const auto offer_of = [&](int number) -> const OfferKey* {
-      for (const Attempt& attempt : state.attempts) {
-        if (attempt.number == number) { return &attempt.offer.key; }
-      }
-      return nullptr;
-    };
+    const std::vector<Attempt>& attempts = state_of(turn).attempts;
     for (const Record& record : turn.records) {
-      SupervisorParts::Met met{.at = record.at};
-      const OfferKey* key = nullptr;
-      if (const auto* const outcome = std::get_if<OutcomeRecord>(&record.body)) {
-        if (outcome->action != "create") { continue; }
-        if (outcome->error && !outcome->is_final) { continue; }
-        if (outcome->error) { met.refused = outcome->error->kind; }
-        key = offer_of(outcome->attempt);
-      } else if (const auto* const attempt = std::get_if<AttemptRecord>(&record.body)) {
-        met.preempted = attempt->what == AttemptRecord::What::over && attempt->why == AttemptEnd::preempted;
-        if (!met.preempted) { continue; }
-        key = offer_of(attempt->attempt);
-      }
-      if (key == nullptr) { continue; }
-      const auto provider = parts.providers.find(key->provider);
+      std::optional<Lesson> lesson = lesson_of(record);
+      if (!lesson) { continue; }
+      const auto of = std::find_if(attempts.begin(), attempts.end(),
+                                   [&](const Attempt& one) { return one.number == lesson->attempt; });
+      if (of == attempts.end()) { continue; }
+      lesson->met.key = of->offer.key;
+      const auto provider = parts.providers.find(lesson->met.key.provider);
       // This machine's own stock is no news for anybody.
       if (provider == parts.providers.end() || provider->second->shares_machine()) { continue; }
-      met.key = *key;
-      if (met.refused) { lower_chance(met.key, *met.refused); }
-      parts.run_later([with = shared, met] { with->remember(met); });
+      if (lesson->met.refused) { lower_chance(lesson->met.key, *lesson->met.refused); }
+      parts.run_later([with = shared, met = std::move(lesson->met)] { with->remember(met); });
     }
   }
 

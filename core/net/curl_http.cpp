@@ -354,7 +354,7 @@ class CurlHttp final : public Http {
 
 }  // namespace
 
-Result<std::unique_ptr<Http>> make_curl_http(CurlOptions options) {
+Result<std::unique_ptr<Http>> make_curl_http(const CurlOptions& options) {
   TRY(const CurlApi api, load_curl());
   return std::unique_ptr<Http>(std::make_unique<CurlHttp>(api, options));
 }

@@ -25,6 +25,6 @@ struct CurlOptions {
 ///
 /// Errors: `network`, with maybe_applied when bytes of the request had left; `auth` never: a refusal is an
 /// answer. The text names method, host and path, never the query or a header: there are the keys.
-Result<std::unique_ptr<Http>> make_curl_http(CurlOptions options);
+Result<std::unique_ptr<Http>> make_curl_http(const CurlOptions& options);
 
 }  // namespace gpubroker

@@ -94,6 +94,7 @@ class LambdaProvider final : public Provider, Provisioner, SingleMachines, Attac
         send("/ssh-keys", [](const Secret& key) { return encode_get("/ssh-keys", key); }));
     TRY(const std::vector<SshKey> keys, parse_ssh_keys(answer.body));
     std::vector<Leftover> found;
+    found.reserve(keys.size());
     for (const SshKey& key : keys) {
       found.push_back({.kind = "ssh key", .id = key.id, .token = {key.name}});
     }

@@ -75,6 +75,7 @@ class RunPodProvider final : public Provider, Provisioner, SingleMachines, Attac
   Result<std::vector<Leftover>> leftovers() override {
     TRY(const std::vector<NodeView> stopped, list_stopped());
     std::vector<Leftover> found;
+    found.reserve(stopped.size());
     for (const NodeView& view : stopped) {
       found.push_back({.kind = "stopped pod",
                        .id = view.id.value,

@@ -100,6 +100,7 @@ class VastProvider final : public Provider, Provisioner, SingleMachines, Attachm
     TRY(const std::vector<SshKey> keys, list_ssh_keys());
     TRY(const std::vector<NodeView> stopped, list_stopped());
     std::vector<Leftover> found;
+    found.reserve(keys.size() + stopped.size());
     for (const SshKey& key : keys) { found.push_back({.kind = kKeyKind, .id = key.id, .token = {key.name}}); }
     for (const NodeView& view : stopped) {
       found.push_back({.kind = "stopped instance",
