@@ -104,4 +104,30 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
   return found;
 }
 
+std::size_t utf8_length(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(i < text.size() ? text[i] : 0); };
+  const unsigned char first = byte(at);
+  if (at >= text.size()) { return 0; }
+  if (first < 0x80) { return 1; }
+  if (first < 0xC2 || first > 0xF4) { return 0; }
+  const std::size_t length = first < 0xE0 ? 2 : (first < 0xF0 ? 3 : 4);
+  // What the second byte may be at least and at most: the rest would be overlong, a surrogate, or too large.
+  const unsigned least = first == 0xE0 ? 0xA0 : (first == 0xF0 ? 0x90 : 0x80);
+  const unsigned most = first == 0xED ? 0x9F : (first == 0xF4 ? 0x8F : 0xBF);
+  if (byte(at + 1) < least || byte(at + 1) > most) { return 0; }
+  for (std::size_t i = 2; i < length; ++i) {
+    if ((byte(at + i) & 0xC0U) != 0x80U) { return 0; }
+  }
+  return length;
+}
+
+bool is_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = utf8_length(text, at);
+    if (length == 0) { return false; }
+    at += length;
+  }
+  return true;
+}
+
 }  // namespace gpubroker

@@ -23,4 +23,9 @@ std::optional<std::int64_t> parse_int(std::string_view text);
 /// at least). Ties go to the first. Empty when nothing is near.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
+/// How many bytes of UTF-8 the character at `at` has (RFC 3629: no overlong form, no surrogate, at most
+/// U+10FFFF); 0: none begins there.
+std::size_t utf8_length(std::string_view text, std::size_t at);
+bool is_utf8(std::string_view text);
+
 }  // namespace gpubroker

@@ -3,6 +3,7 @@
 #include <rapidjson/document.h>
 
 #include "core/base/text.hpp"
+#include "core/wire/surrogates.hpp"
 
 namespace gpubroker {
 namespace {
@@ -48,6 +49,7 @@ std::optional<Error> visit_answer(std::string_view text, std::string_view source
   };
   if (looks_like_html(text)) { return refuse("it is a web page, not JSON"); }
   if (text.find('\0') != std::string_view::npos) { return refuse("a NUL byte in it"); }
+  if (has_stray_surrogate(text)) { return refuse("half a surrogate pair in it"); }
   // Iterative: no answer is so deep that it overflows the stack.
   constexpr unsigned kFlags = rapidjson::kParseInsituFlag | rapidjson::kParseIterativeFlag |
                               rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseValidateEncodingFlag;

@@ -17,6 +17,7 @@
 #include <rapidjson/writer.h>
 
 #include "core/wire/json.hpp"
+#include "core/wire/surrogates.hpp"
 
 namespace gpubroker {
 namespace {
@@ -149,6 +150,7 @@ std::optional<Error> visit_flat(std::string_view text, std::string_view source,
   };
   // The library takes a NUL for the end; no JSON has one.
   if (text.find('\0') != std::string_view::npos) { return refuse("a NUL byte in it"); }
+  if (has_stray_surrogate(text)) { return refuse("half a surrogate pair in it"); }
   if (text.size() >= std::numeric_limits<std::uint32_t>::max()) { return refuse("it is too long"); }
   alignas(FlatToken) std::array<std::byte, kUsual * sizeof(FlatToken) + kUsualText> first;
   std::pmr::monotonic_buffer_resource memory(first.data(), first.size());

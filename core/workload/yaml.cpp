@@ -17,6 +17,12 @@ constexpr int kMostNodes = 20'000;  // with aliases followed: a few lines of the
 
 Status inspect_map(const YamlPlace& place, const YAML::Node& map, int depth, int& nodes);
 
+/// yaml-cpp reads the escapes for U+0085 and for U+0080 to U+00FF as single bytes, which are no UTF-8.
+Status check_text(const YamlPlace& place, const YAML::Node& node) {
+  if (!node.IsScalar() || is_utf8(node.Scalar())) { return Ok{}; }
+  return mistake(place, node, "", "an escape that gives no UTF-8: write the letter itself");
+}
+
 /// Duplicate keys, which yaml-cpp keeps without a word, and documents that are too deep or too large.
 Status inspect(const YamlPlace& place, const YAML::Node& node, int depth, int& nodes) {
   if (depth > kMostDepth) {
@@ -25,6 +31,7 @@ Status inspect(const YamlPlace& place, const YAML::Node& node, int depth, int& n
   if (++nodes > kMostNodes) {
     return mistake(place, node, "", "more than " + std::to_string(kMostNodes) + " values");
   }
+  TRY([[maybe_unused]] const Ok is_text, check_text(place, node));
   if (node.IsMap()) { return inspect_map(place, node, depth, nodes); }
   if (node.IsSequence()) {
     for (const YAML::Node& item : node) {
@@ -40,6 +47,7 @@ Status inspect_map(const YamlPlace& place, const YAML::Node& map, int depth, int
   std::map<std::string, int> lines;
   for (const auto& entry : map) {
     if (!entry.first.IsScalar()) { return mistake(place, entry.first, "", "a field's name must be text"); }
+    TRY([[maybe_unused]] const Ok is_text, check_text(place, entry.first));
     const std::string& name = entry.first.Scalar();
     const auto [first, is_new] = lines.emplace(name, entry.first.Mark().line + 1);
     if (!is_new) {
@@ -53,38 +61,26 @@ Status inspect_map(const YamlPlace& place, const YAML::Node& map, int depth, int
   return Ok{};
 }
 
-/// How many bytes after the first of a character belong to it; -1 when none begins so.
-int tail_of(unsigned char first) {
-  if (first < 0x80) { return 0; }
-  if (first >= 0xC2 && first < 0xE0) { return 1; }
-  if (first >= 0xE0 && first < 0xF0) { return 2; }
-  return first >= 0xF0 && first < 0xF5 ? 3 : -1;
-}
-
 /// yaml-cpp takes 0x04 for the end of the file and passes on what is not UTF-8, which JSON could not keep.
 Status check_characters(std::string_view text, const YamlPlace& place) {
   int line = 1;
   std::size_t line_start = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  for (std::size_t i = 0; i < text.size();) {
     const auto c = static_cast<unsigned char>(text[i]);
-    const int tail = tail_of(c);
-    bool good = tail >= 0 && (c >= 0x20 || c == '\t' || c == '\n' || c == '\r') && c != 0x7F;
-    const std::size_t start = i;
-    for (int n = 0; good && n < tail; ++n) {
-      ++i;
-      good = i < text.size() && (static_cast<unsigned char>(text[i]) & 0xC0U) == 0x80U;
-    }
+    const std::size_t length = utf8_length(text, i);
+    const bool good = length > 0 && (c >= 0x20 || c == '\t' || c == '\n' || c == '\r') && c != 0x7F;
     if (!good) {
       return Error{
           .kind = ErrorKind::invalid,
-          .message = tail == 0 ? "a control character" : "a byte that is not UTF-8",
+          .message = length > 0 ? "a control character" : "a byte that is not UTF-8",
           .hint = "save the file as plain UTF-8 text",
-          .source = place.file + ":" + std::to_string(line) + ":" + std::to_string(start - line_start + 1)};
+          .source = place.file + ":" + std::to_string(line) + ":" + std::to_string(i - line_start + 1)};
     }
     if (c == '\n') {
       ++line;
       line_start = i + 1;
     }
+    i += length;
   }
   return Ok{};
 }

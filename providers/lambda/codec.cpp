@@ -47,6 +47,7 @@ Listing read_type(const AnswerValue& row, Instant now) {
   listing.gpu_text = type.at("gpu_description").text();
   read_words(listing.gpu_text, offer.gpu);
   offer.gpu.count = specs.at("gpus").whole<int>();
+  if (offer.gpu.count < 0) { AnswerValue::refuse("gpus: less than none"); }
   offer.vcpus = specs.at("vcpus").whole<int>();
   offer.memory_mib = specs.at("memory_gib").whole<std::int32_t>() * std::int64_t{1024};
   listing.disk_gib = specs.at("storage_gib").whole<std::int32_t>();

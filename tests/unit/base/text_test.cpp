@@ -83,4 +83,15 @@ TEST_CASE("nearest finds slips of the keyboard and nothing far-fetched") {
   CHECK(nearest("cat", {}).empty());
 }
 
+TEST_CASE("UTF-8 as RFC 3629 has it") {
+  for (const std::string_view good :
+       {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf"}) {
+    CHECK_MESSAGE(is_utf8(good), good);
+  }
+  for (const std::string_view bad : {"\x85", "\xc0\xaf", "\xe0\x96\xa9", "\xed\xa0\x80", "\xf0\x8d\x9a\x8c",
+                                     "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82", "a\xff"}) {
+    CHECK_FALSE_MESSAGE(is_utf8(bad), bad);
+  }
+}
+
 }  // namespace gpubroker

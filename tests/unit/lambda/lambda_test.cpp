@@ -60,6 +60,16 @@ TEST_CASE("lambda: a row that cannot be read is told and does not take the other
   CHECK(harvest.value().remarks[0].detail == "gpu_1x_gh200: the field price_cents_per_hour is missing");
 }
 
+TEST_CASE("lambda: less than no GPUs is no offer") {
+  testing::MutableJson types = testing::MutableJson::parse(fixture("lambda/instance_types.json"));
+  types["data"]["gpu_1x_gh200"]["instance_type"]["specs"]["gpus"] = -8;
+  const Result<Harvest> harvest = parse_instance_types(types.dump(), kNow);
+  REQUIRE(harvest.ok());
+  CHECK(harvest.value().listings.size() == 3);
+  REQUIRE(harvest.value().remarks.size() == 1);
+  CHECK(harvest.value().remarks[0].detail == "gpu_1x_gh200: gpus: less than none");
+}
+
 TEST_CASE("lambda: mutants are refused or told, never thrown over") {
   testing::for_each_mutant(
       testing::MutableJson::parse(fixture("lambda/instance_types.json")),

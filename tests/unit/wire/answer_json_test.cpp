@@ -18,5 +18,16 @@ TEST_CASE("answer json: a text that ends within a letter is refused") {
   }
 }
 
+TEST_CASE("half a surrogate pair is no letter") {
+  const auto reads = [](std::string_view text) {
+    return !visit_answer(text, "x", [](const AnswerValue&) {});
+  };
+  CHECK(reads(R"({"a":"\ud83d\ude00"})"));
+  CHECK(reads(R"({"a":"\\uDC00"})"));  // a backslash, then letters
+  CHECK_FALSE(reads(R"({"a":"\uDC00"})"));
+  CHECK_FALSE(reads(R"({"a":"\ud83d\ude00\udfff"})"));
+  CHECK_FALSE(reads(R"({"a":"\ud83dx"})"));
+}
+
 }  // namespace
 }  // namespace gpubroker

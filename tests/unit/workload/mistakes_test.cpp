@@ -156,6 +156,8 @@ TEST_CASE("bytes that are no text are told with their place") {
       {"name: x\nrun: a\x01z\n", "error: train.yaml:2:7: a control character\n"},
       {"name: x\nrun: a\xffz\n", "error: train.yaml:2:7: a byte that is not UTF-8\n"},
       {"name: x\nrun: \xe2\x82\n", "error: train.yaml:2:6: a byte that is not UTF-8\n"},
+      {"name: x\nrun: \xf0\x8d\x9a\x8c\n", "error: train.yaml:2:6: a byte that is not UTF-8\n"},  // overlong
+      {"name: x\nrun: \xed\xa0\x80\n", "error: train.yaml:2:6: a byte that is not UTF-8\n"},  // a surrogate
       {std::string("name: x\nrun: \0\n", 15), "error: train.yaml:2:6: a control character\n"},
   };
   for (const Case& one : cases) {
@@ -166,6 +168,14 @@ TEST_CASE("bytes that are no text are told with their place") {
   CHECK(parse("name: x\nrun: \"a\\0b\"\n").error().message ==
         "a text with a NUL in it fits into no environment and no shell");
   CHECK(parse("name: x\nrun: echo grüße €\n").ok());
+}
+
+TEST_CASE("an escape that yaml-cpp reads as a single byte is the user's to write otherwise") {
+  const Result<TaskFile> parsed =
+      parse_task("name: x\nrun: \"a\\Nb\"\n", "train.yaml", "/base", {.home = "/home/me"});
+  REQUIRE_FALSE(parsed.ok());
+  CHECK(parsed.error().source == "train.yaml:2:6");
+  CHECK(parsed.error().message.find("no UTF-8") != std::string::npos);
 }
 
 }  // namespace
