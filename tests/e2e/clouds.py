@@ -308,7 +308,7 @@ def own_machines():
             laptop.wait_for(patient, "succeeded")
             found = until("all to be free", lambda: not (f := laptop.json("status", "--discover"))["machines"] and f)
             assert not claimed(), (found, claimed())
-            cost = micros(laptop.json("status", "pair")["settled_usd"])
+            cost = micros(laptop.json("status", long)["settled_usd"])  # the first job may be over within a second
             assert cost > 0 and cost % 1000 == 0, cost  # 3.60 and 7.20 an hour, by the second
         finally:
             lab.close()
