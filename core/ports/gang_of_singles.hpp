@@ -20,6 +20,10 @@ class SingleMachines {
   virtual Status terminate_machines(const std::vector<NodeId>& nodes) = 0;
 };
 
+/// Provider::list_lag of a cloud that tells nothing of late lists (?): as long as the broker waits for a
+/// machine that nobody wants any more to show up.
+inline constexpr Millis kUntoldLag{20'000};
+
 /// Whether a booking that failed so is to be tried again with the same token: what was made for it stays.
 bool may_go_on(const Error& error);
 

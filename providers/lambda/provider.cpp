@@ -27,8 +27,7 @@ class LambdaProvider final : public Provider, Provisioner, SingleMachines, Attac
   NodeChannel& channel() override { return parts_.channel; }
   Attachments* attachments() override { return this; }
   [[nodiscard]] Millis poll_interval() const override { return std::chrono::seconds{2}; }
-  /// Nothing is told of late lists (?): as long as the broker waits for an unwanted machine to show up.
-  [[nodiscard]] Millis list_lag() const override { return std::chrono::seconds{20}; }
+  [[nodiscard]] Millis list_lag() const override { return kUntoldLag; }
   /// Machines of 8 GPUs take up to half an hour (?).
   [[nodiscard]] Millis boot_limit() const override { return std::chrono::minutes{40}; }
   [[nodiscard]] std::string death_date_gap(const OfferKey& /*offer*/) const override {

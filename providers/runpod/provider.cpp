@@ -29,8 +29,7 @@ class RunPodProvider final : public Provider, Provisioner, SingleMachines, Attac
   Attachments* attachments() override { return this; }
   /// 60 calls a minute are allowed.
   [[nodiscard]] Millis poll_interval() const override { return std::chrono::seconds{3}; }
-  /// Nothing is told of late lists (?): as long as the broker waits for an unwanted machine to show up.
-  [[nodiscard]] Millis list_lag() const override { return std::chrono::seconds{20}; }
+  [[nodiscard]] Millis list_lag() const override { return kUntoldLag; }
 
   Result<std::vector<NodeView>> ensure_gang(const GangRequest& request) override {
     return ensure_singles(*this, parts_.fan_out, request, kAtOnce);

@@ -35,8 +35,7 @@ class VastProvider final : public Provider, Provisioner, SingleMachines, Attachm
   NodeChannel& channel() override { return parts_.channel; }
   Attachments* attachments() override { return this; }
   [[nodiscard]] Millis poll_interval() const override { return std::chrono::seconds{3}; }
-  /// Nothing is told of late lists (?): as long as the broker waits for an unwanted machine to show up.
-  [[nodiscard]] Millis list_lag() const override { return std::chrono::seconds{20}; }
+  [[nodiscard]] Millis list_lag() const override { return kUntoldLag; }
   [[nodiscard]] std::string death_date_gap(const OfferKey& /*offer*/) const override {
     return "the container destroys itself from within; if it cannot, it is billed until it is terminated: "
            "Vast "
