@@ -2,19 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <memory_resource>
-// Sixteen bytes at a time; it looks at all of those where a text ends, which the sanitizers take for a fault.
-#if defined(__SSE2__) && !defined(GPUBROKER_SANITIZED)
-#define RAPIDJSON_SSE2
-#elif defined(__ARM_NEON) && !defined(GPUBROKER_SANITIZED)
-#define RAPIDJSON_NEON
-#endif
+#include <memory>
 // The library inlines its inner loops only where assertions are off; here they stay.
 #define RAPIDJSON_FORCEINLINE __attribute__((always_inline))
-#include <rapidjson/reader.h>
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
+#include <simdjson.h>
 
 #include "core/wire/json.hpp"
 #include "core/wire/surrogates.hpp"
@@ -23,10 +16,8 @@ namespace gpubroker {
 namespace {
 
 constexpr std::size_t kDeepest = 64;
-constexpr std::size_t kUsual = 512;       // tokens: most rows have fewer
-constexpr std::size_t kUsualText = 2048;  // of a row
-// A text may end within a letter of four bytes: the library looks for the other three behind it.
-constexpr std::size_t kLongestLetter = 4;
+constexpr std::size_t kUsualText = 2048;         // of a row
+constexpr std::size_t kLongestKept = 1U << 18U;  // bytes: a reader that has met a longer text is not kept
 
 using Kind = FlatToken::Kind;
 
@@ -66,53 +57,100 @@ bool has_escapes(std::string_view text) {
   return (found & kHigh) != 0;
 }
 
-/// Takes down what the library's reader finds. What lies too deep is refused while it is read: the reader
-/// recurses.
-class Tape {
+/// The library's parser and the row of tokens made of what it has found. Both keep their memory.
+class Reader {
  public:
-  explicit Tape(std::pmr::vector<FlatToken>& tokens) : tokens_(tokens) {}
-
-  // NOLINTBEGIN(readability-identifier-naming): the library's names.
-  bool Null() { return add(Kind::null); }
-  bool Bool(bool value) { return add(Kind::boolean, value ? 1 : 0); }
-  bool Int(int value) { return add(Kind::whole, value); }
-  bool Uint(unsigned value) { return add(Kind::whole, value); }
-  bool Int64(std::int64_t value) { return add(Kind::whole, value); }
-  bool Uint64(std::uint64_t value) {
-    return std::in_range<std::int64_t>(value) ? Int64(static_cast<std::int64_t>(value)) : add(Kind::number);
+  /// Why it cannot be read; nullptr: the tokens are there, until the next text.
+  const char* read(std::string_view text) {
+    if (text.size() > parser_.capacity()) {
+      const std::size_t room = std::max(text.size(), kUsualText);
+      const simdjson::error_code error = parser_.allocate(room, kDeepest);
+      if (error != simdjson::SUCCESS) { return simdjson::error_message(error); }
+      copy_.resize(room + simdjson::SIMDJSON_PADDING);
+    }
+    std::copy(text.begin(), text.end(), copy_.begin());
+    simdjson::dom::element root;
+    const simdjson::error_code error = parser_.parse(copy_.data(), text.size(), false).get(root);
+    if (error != simdjson::SUCCESS) { return simdjson::error_message(error); }
+    tokens_.clear();
+    take(root);
+    return nullptr;
   }
-  bool Double(double value) { return std::isfinite(value) && add(Kind::number); }
-  bool RawNumber(const char* /*digits*/, std::uint32_t /*size*/, bool /*copy*/) { return false; }  // unasked
-  bool String(const char* text, std::uint32_t size, bool /*copy*/) {
-    return add(std::string_view(text, size));
-  }
-  bool Key(const char* text, std::uint32_t size, bool copy) { return String(text, size, copy); }
-  bool StartObject() { return open(Kind::object); }
-  bool EndObject(std::uint32_t /*count*/) { return close(); }
-  bool StartArray() { return open(Kind::list); }
-  bool EndArray(std::uint32_t /*count*/) { return close(); }
-  // NOLINTEND(readability-identifier-naming)
+  [[nodiscard]] const FlatToken* tokens() const { return tokens_.data(); }
+  [[nodiscard]] std::size_t capacity() const { return parser_.capacity(); }
 
  private:
-  template <class... Parts>
-  bool add(const Parts&... parts) {
-    tokens_.emplace_back(parts...);
-    return true;
+  void take(const simdjson::dom::element& element) {
+    using simdjson::dom::element_type;
+    switch (element.type()) {
+      case element_type::NULL_VALUE:
+        tokens_.emplace_back(Kind::null);
+        break;
+      case element_type::BOOL:
+        tokens_.emplace_back(Kind::boolean, element.get_bool().value_unsafe() ? 1 : 0);
+        break;
+      case element_type::INT64:
+        tokens_.emplace_back(Kind::whole, element.get_int64().value_unsafe());
+        break;
+      case element_type::UINT64:  // more than an int64 holds
+      case element_type::DOUBLE:
+        tokens_.emplace_back(Kind::number);
+        break;
+      case element_type::STRING:
+        tokens_.emplace_back(element.get_string().value_unsafe());
+        break;
+      case element_type::ARRAY: {
+        const std::size_t self = tokens_.size();
+        tokens_.emplace_back(Kind::list);
+        const simdjson::dom::array items = element.get_array().value_unsafe();
+        for (const simdjson::dom::element item : items) { take(item); }
+        close(self);
+        break;
+      }
+      case element_type::OBJECT: {
+        const std::size_t self = tokens_.size();
+        tokens_.emplace_back(Kind::object);
+        const simdjson::dom::object members = element.get_object().value_unsafe();
+        for (const simdjson::dom::key_value_pair member : members) {
+          tokens_.emplace_back(member.key);
+          take(member.value);
+        }
+        close(self);
+        break;
+      }
+    }
   }
-  bool open(Kind kind) {
-    if (depth_ == kDeepest) { return false; }
-    open_.at(depth_++) = static_cast<std::uint32_t>(tokens_.size());
-    return add(kind);
-  }
-  bool close() {
-    const std::uint32_t self = open_.at(--depth_);
-    tokens_[self].span = static_cast<std::uint32_t>(tokens_.size() - self);
-    return true;
-  }
+  void close(std::size_t self) { tokens_[self].span = static_cast<std::uint32_t>(tokens_.size() - self); }
 
-  std::pmr::vector<FlatToken>& tokens_;
-  std::array<std::uint32_t, kDeepest> open_;
-  std::size_t depth_ = 0;
+  simdjson::dom::parser parser_;
+  std::vector<char> copy_;  // the library reads past the end
+  std::vector<FlatToken> tokens_;
+};
+
+/// A reader of this thread's, for one text: what is read in it may itself be a text.
+class ReaderLoan {
+ public:
+  ReaderLoan() {
+    if (idle().empty()) {
+      reader_ = std::make_unique<Reader>();
+    } else {
+      reader_ = std::move(idle().back());
+      idle().pop_back();
+    }
+  }
+  ~ReaderLoan() {
+    if (reader_->capacity() <= kLongestKept) { idle().push_back(std::move(reader_)); }
+  }
+  ReaderLoan(const ReaderLoan&) = delete;
+  ReaderLoan& operator=(const ReaderLoan&) = delete;
+  Reader* operator->() { return reader_.get(); }
+
+ private:
+  static std::vector<std::unique_ptr<Reader>>& idle() {
+    thread_local std::vector<std::unique_ptr<Reader>> readers;
+    return readers;
+  }
+  std::unique_ptr<Reader> reader_;
 };
 
 std::string describe(const FlatToken& token) {
@@ -148,29 +186,12 @@ std::optional<Error> visit_flat(std::string_view text, std::string_view source,
                  .message = "cannot read the answer: " + message,
                  .source = std::string(source)};
   };
-  // The library takes a NUL for the end; no JSON has one.
-  if (text.find('\0') != std::string_view::npos) { return refuse("a NUL byte in it"); }
   if (has_stray_surrogate(text)) { return refuse("half a surrogate pair in it"); }
   if (text.size() >= std::numeric_limits<std::uint32_t>::max()) { return refuse("it is too long"); }
-  alignas(FlatToken) std::array<std::byte, kUsual * sizeof(FlatToken) + kUsualText> first;
-  std::pmr::monotonic_buffer_resource memory(first.data(), first.size());
-  std::pmr::vector<FlatToken> tokens(&memory);
-  tokens.reserve(kUsual);
-  auto* const copy = static_cast<char*>(memory.allocate(text.size() + kLongestLetter, 1));
-  std::memset(std::copy(text.begin(), text.end(), copy), 0, kLongestLetter);  // the texts' values stay in it
-  rapidjson::InsituStringStream stream(copy);
-  rapidjson::Reader reader;
-  Tape tape(tokens);
-  constexpr unsigned kPlain = rapidjson::kParseInsituFlag;  // most rows: nothing to validate
-  constexpr unsigned kAny = kPlain | rapidjson::kParseValidateEncodingFlag;
-  if (is_printable(text)) {
-    reader.Parse<kPlain>(stream, tape);
-  } else {
-    reader.Parse<kAny>(stream, tape);
-  }
-  if (reader.HasParseError()) { return refuse("no JSON at byte " + std::to_string(reader.GetErrorOffset())); }
+  ReaderLoan reader;
+  if (const char* const why = reader->read(text)) { return refuse(why); }
   try {
-    visit(FlatValue(tokens.data()));
+    visit(FlatValue(reader->tokens()));
   } catch (const FlatMismatch& mismatch) { return refuse(mismatch.message); }
   return std::nullopt;
 }

@@ -1,6 +1,7 @@
 #include "tests/sim/judge.hpp"
 
 #include <algorithm>
+#include <functional>
 
 #include "core/broker/broker.hpp"
 
@@ -58,9 +59,7 @@ void Judge::follow() {
     const auto* const seen = std::get_if<NodeSeenRecord>(&record.value().body);
     if (seen != nullptr && seen->view.end_reason == kNoLongerListed) { counted_gone_.insert(seen->view.id); }
     followed_ = row.seq;
-    for (const char c : row.body) {
-      result_.digest = (result_.digest ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-    }
+    result_.digest = (result_.digest ^ std::hash<std::string_view>{}(row.body)) * 1099511628211ULL;
   }
 }
 
