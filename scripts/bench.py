@@ -301,8 +301,10 @@ def catalog():
 def prices():
     for f in tool(PRICE_LIST, "430")["files"]:
         simdjson = f["simdjson_gb_s"]
-        add(f"AWS price list, {f['name']}", f["ours_gb_s"], "GB/s", simdjson / 2, at_least=True,
-            how=f"{f['mb']:.0f} MB in true format, parsed to offers, CPU time; simdjson alone walks it at {simdjson:.2f} GB/s; limit is half of that")
+        limit = simdjson / 2 if simdjson else None
+        beside = f"simdjson alone walks it at {simdjson:.2f} GB/s; limit is half of that" if simdjson else "simdjson is not installed: no limit"
+        add(f"AWS price list, {f['name']}", f["ours_gb_s"], "GB/s", limit, at_least=True,
+            how=f"{f['mb']:.0f} MB in true format, parsed to offers, CPU time; {beside}")
         add(f"AWS price list, {f['name']}, memory", f["peak_mib"], "MiB", 64, "peak resident of the parse")
 
 

@@ -48,7 +48,7 @@ Result<CurlApi> load_curl() {
   if (!whole) {
     return Error{.kind = ErrorKind::internal,
                  .message = "libcurl on this machine is too old",
-                 .hint = "7.85 or newer is needed",
+                 .hint = "7.68 or newer is needed",
                  .source = "network"};
   }
   api.global_init(CURL_GLOBAL_DEFAULT);

@@ -3,10 +3,28 @@
 #include <rapidjson/document.h>
 
 #include "core/base/text.hpp"
-#include "core/wire/surrogates.hpp"
 
 namespace gpubroker {
 namespace {
+
+/// Whether a JSON text has an escape that is the second half of a surrogate pair without the first
+/// ("\\uDC00"): no letter. RapidJSON reads it, as bytes that are not UTF-8; of the first half alone it
+/// complains itself.
+bool has_stray_surrogate(std::string_view json) {
+  constexpr std::size_t kEscape = 6;  // \\uXXXX
+  for (std::size_t at = json.find('\\'); at < json.size(); at = json.find('\\', at)) {
+    const std::string_view escape = json.substr(at, kEscape);
+    if (escape.size() < kEscape || escape[1] != 'u') {
+      at += 2;
+      continue;
+    }
+    const bool is_half = escape[2] == 'd' || escape[2] == 'D';
+    if (is_half && std::string_view("cdefCDEF").find(escape[3]) != std::string_view::npos) { return true; }
+    const bool is_first = is_half && std::string_view("89abAB").find(escape[3]) != std::string_view::npos;
+    at += is_first ? 2 * kEscape : kEscape;
+  }
+  return false;
+}
 
 /// Raised by AnswerValue, caught by visit_answer and for_each_row and nowhere else.
 struct AnswerMismatch {

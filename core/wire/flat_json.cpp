@@ -2,22 +2,22 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
+#include <boost/json/basic_parser_impl.hpp>
+#include <cmath>
+#include <memory_resource>
 // The library inlines its inner loops only where assertions are off; here they stay.
 #define RAPIDJSON_FORCEINLINE __attribute__((always_inline))
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
-#include <simdjson.h>
 
 #include "core/wire/json.hpp"
-#include "core/wire/surrogates.hpp"
 
 namespace gpubroker {
 namespace {
 
 constexpr std::size_t kDeepest = 64;
-constexpr std::size_t kUsualText = 2048;         // of a row
-constexpr std::size_t kLongestKept = 1U << 18U;  // bytes: a reader that has met a longer text is not kept
+constexpr std::size_t kUsual = 512;       // tokens: most rows have fewer
+constexpr std::size_t kUsualText = 2048;  // of a row
 
 using Kind = FlatToken::Kind;
 
@@ -57,100 +57,87 @@ bool has_escapes(std::string_view text) {
   return (found & kHigh) != 0;
 }
 
-/// The library's parser and the row of tokens made of what it has found. Both keep their memory.
-class Reader {
+/// Takes down what the library's parser finds in `text`.
+class Tape {
  public:
-  /// Why it cannot be read; nullptr: the tokens are there, until the next text.
-  const char* read(std::string_view text) {
-    if (text.size() > parser_.capacity()) {
-      const std::size_t room = std::max(text.size(), kUsualText);
-      const simdjson::error_code error = parser_.allocate(room, kDeepest);
-      if (error != simdjson::SUCCESS) { return simdjson::error_message(error); }
-      copy_.resize(room + simdjson::SIMDJSON_PADDING);
-    }
-    std::copy(text.begin(), text.end(), copy_.begin());
-    simdjson::dom::element root;
-    const simdjson::error_code error = parser_.parse(copy_.data(), text.size(), false).get(root);
-    if (error != simdjson::SUCCESS) { return simdjson::error_message(error); }
-    tokens_.clear();
-    take(root);
-    return nullptr;
+  using Problem = boost::json::error_code;
+  using Piece = boost::json::string_view;
+
+  Tape(std::string_view text, std::pmr::memory_resource& memory)
+      : text_(text), memory_(memory), tokens_(&memory) {
+    tokens_.reserve(kUsual);
   }
   [[nodiscard]] const FlatToken* tokens() const { return tokens_.data(); }
-  [[nodiscard]] std::size_t capacity() const { return parser_.capacity(); }
+
+  // What the library asks for: no limits but its own, and whether to go on.
+  static constexpr std::size_t max_object_size = std::numeric_limits<std::size_t>::max();
+  static constexpr std::size_t max_array_size = max_object_size;
+  static constexpr std::size_t max_key_size = max_object_size;
+  static constexpr std::size_t max_string_size = max_object_size;
+  bool on_document_begin(Problem& /*problem*/) { return true; }
+  bool on_document_end(Problem& /*problem*/) { return true; }
+  bool on_object_begin(Problem& /*problem*/) { return open(Kind::object); }
+  bool on_object_end(std::size_t /*members*/, Problem& /*problem*/) { return close(); }
+  bool on_array_begin(Problem& /*problem*/) { return open(Kind::list); }
+  bool on_array_end(std::size_t /*items*/, Problem& /*problem*/) { return close(); }
+  bool on_key_part(Piece piece, std::size_t /*so_far*/, Problem& /*problem*/) { return take(piece); }
+  bool on_key(Piece piece, std::size_t /*size*/, Problem& /*problem*/) { return take_last(piece); }
+  bool on_string_part(Piece piece, std::size_t /*so_far*/, Problem& /*problem*/) { return take(piece); }
+  bool on_string(Piece piece, std::size_t /*size*/, Problem& /*problem*/) { return take_last(piece); }
+  bool on_number_part(Piece /*digits*/, Problem& /*problem*/) { return true; }
+  bool on_int64(std::int64_t value, Piece /*digits*/, Problem& /*problem*/) {
+    return add(Kind::whole, value);
+  }
+  bool on_uint64(std::uint64_t value, Piece digits, Problem& problem) {
+    return std::in_range<std::int64_t>(value) ? on_int64(static_cast<std::int64_t>(value), digits, problem)
+                                              : add(Kind::number);
+  }
+  bool on_double(double value, Piece /*digits*/, Problem& problem) {
+    if (!std::isfinite(value)) { problem = boost::json::error::exponent_overflow; }
+    return !problem && add(Kind::number);
+  }
+  bool on_bool(bool value, Problem& /*problem*/) { return add(Kind::boolean, value ? 1 : 0); }
+  bool on_null(Problem& /*problem*/) { return add(Kind::null); }
+  bool on_comment_part(Piece /*piece*/, Problem& /*problem*/) { return true; }
+  bool on_comment(Piece /*piece*/, Problem& /*problem*/) { return true; }
 
  private:
-  void take(const simdjson::dom::element& element) {
-    using simdjson::dom::element_type;
-    switch (element.type()) {
-      case element_type::NULL_VALUE:
-        tokens_.emplace_back(Kind::null);
-        break;
-      case element_type::BOOL:
-        tokens_.emplace_back(Kind::boolean, element.get_bool().value_unsafe() ? 1 : 0);
-        break;
-      case element_type::INT64:
-        tokens_.emplace_back(Kind::whole, element.get_int64().value_unsafe());
-        break;
-      case element_type::UINT64:  // more than an int64 holds
-      case element_type::DOUBLE:
-        tokens_.emplace_back(Kind::number);
-        break;
-      case element_type::STRING:
-        tokens_.emplace_back(element.get_string().value_unsafe());
-        break;
-      case element_type::ARRAY: {
-        const std::size_t self = tokens_.size();
-        tokens_.emplace_back(Kind::list);
-        const simdjson::dom::array items = element.get_array().value_unsafe();
-        for (const simdjson::dom::element item : items) { take(item); }
-        close(self);
-        break;
-      }
-      case element_type::OBJECT: {
-        const std::size_t self = tokens_.size();
-        tokens_.emplace_back(Kind::object);
-        const simdjson::dom::object members = element.get_object().value_unsafe();
-        for (const simdjson::dom::key_value_pair member : members) {
-          tokens_.emplace_back(member.key);
-          take(member.value);
-        }
-        close(self);
-        break;
-      }
-    }
+  template <class... Parts>
+  bool add(const Parts&... parts) {
+    tokens_.emplace_back(parts...);
+    return true;
   }
-  void close(std::size_t self) { tokens_[self].span = static_cast<std::uint32_t>(tokens_.size() - self); }
+  bool open(Kind kind) {
+    open_.at(depth_++) = static_cast<std::uint32_t>(tokens_.size());
+    return add(kind);
+  }
+  bool close() {
+    const std::uint32_t self = open_.at(--depth_);
+    tokens_[self].span = static_cast<std::uint32_t>(tokens_.size() - self);
+    return true;
+  }
+  bool take(Piece piece) {
+    parts_.append(piece.data(), piece.size());
+    return true;
+  }
+  /// What has no escapes is a piece of the text; the rest was put together elsewhere.
+  bool take_last(Piece piece) {
+    const bool is_of_text = piece.data() >= text_.data() && piece.data() < text_.data() + text_.size();
+    if (is_of_text && parts_.empty()) { return add(std::string_view(piece.data(), piece.size())); }
+    take(piece);
+    auto* const kept = static_cast<char*>(memory_.allocate(parts_.size(), 1));
+    std::copy(parts_.begin(), parts_.end(), kept);
+    add(std::string_view(kept, parts_.size()));
+    parts_.clear();
+    return true;
+  }
 
-  simdjson::dom::parser parser_;
-  std::vector<char> copy_;  // the library reads past the end
-  std::vector<FlatToken> tokens_;
-};
-
-/// A reader of this thread's, for one text: what is read in it may itself be a text.
-class ReaderLoan {
- public:
-  ReaderLoan() {
-    if (idle().empty()) {
-      reader_ = std::make_unique<Reader>();
-    } else {
-      reader_ = std::move(idle().back());
-      idle().pop_back();
-    }
-  }
-  ~ReaderLoan() {
-    if (reader_->capacity() <= kLongestKept) { idle().push_back(std::move(reader_)); }
-  }
-  ReaderLoan(const ReaderLoan&) = delete;
-  ReaderLoan& operator=(const ReaderLoan&) = delete;
-  Reader* operator->() { return reader_.get(); }
-
- private:
-  static std::vector<std::unique_ptr<Reader>>& idle() {
-    thread_local std::vector<std::unique_ptr<Reader>> readers;
-    return readers;
-  }
-  std::unique_ptr<Reader> reader_;
+  std::string_view text_;
+  std::pmr::memory_resource& memory_;  // of what has escapes
+  std::pmr::vector<FlatToken> tokens_;
+  std::string parts_;  // of the text that is being read
+  std::array<std::uint32_t, kDeepest> open_;
+  std::size_t depth_ = 0;
 };
 
 std::string describe(const FlatToken& token) {
@@ -186,12 +173,18 @@ std::optional<Error> visit_flat(std::string_view text, std::string_view source,
                  .message = "cannot read the answer: " + message,
                  .source = std::string(source)};
   };
-  if (has_stray_surrogate(text)) { return refuse("half a surrogate pair in it"); }
   if (text.size() >= std::numeric_limits<std::uint32_t>::max()) { return refuse("it is too long"); }
-  ReaderLoan reader;
-  if (const char* const why = reader->read(text)) { return refuse(why); }
+  alignas(FlatToken) std::array<std::byte, kUsual * sizeof(FlatToken) + kUsualText> first;
+  std::pmr::monotonic_buffer_resource memory(first.data(), first.size());
+  boost::json::parse_options options;
+  options.max_depth = kDeepest;
+  boost::json::basic_parser<Tape> parser(options, text, memory);
+  Tape::Problem problem;
+  const std::size_t read = parser.write_some(/*more=*/false, text.data(), text.size(), problem);
+  if (problem) { return refuse(problem.message() + " at byte " + std::to_string(read)); }
+  if (read < text.size()) { return refuse("no JSON at byte " + std::to_string(read)); }
   try {
-    visit(FlatValue(reader->tokens()));
+    visit(FlatValue(parser.handler().tokens()));
   } catch (const FlatMismatch& mismatch) { return refuse(mismatch.message); }
   return std::nullopt;
 }

@@ -1,7 +1,7 @@
 #pragma once
 // JSON for what is read and written thousands of times a second: journal rows and reports. The forms are
 // those of core/wire/json.hpp: text written here is what dump_json writes, byte for byte, when the names of
-// each object are given in the order of the alphabet. simdjson reads, RapidJSON writes; both stay in
+// each object are given in the order of the alphabet. Boost.JSON reads, RapidJSON writes; both stay in
 // flat_json.cpp.
 #include <cstddef>
 #include <cstdint>
@@ -83,9 +83,9 @@ class FlatValue {
   mutable std::uint32_t next_ = 1;  // the member behind the one last found: it is often asked for next
 };
 
-/// Parses and calls `visit` with the root. Fails with `internal` when the text is not one JSON value, holds a
-/// whole number of more than 64 bits or lists in lists more than 64 deep, or when `visit` asked a value for
-/// what it is not.
+/// Parses and calls `visit` with the root. Fails with `internal` when the text is not one JSON value or lies
+/// more than 64 deep, when a number's exponent is beyond 32 bits, or when `visit` asked a value for what it
+/// is not.
 std::optional<Error> visit_flat(std::string_view text, std::string_view source,
                                 const std::function<void(const FlatValue&)>& visit);
 

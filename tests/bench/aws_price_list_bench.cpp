@@ -20,7 +20,9 @@
 #include "providers/aws/price_list.hpp"
 #include "tests/bench/price_list_file.hpp"
 #include "tests/bench/processor_time.hpp"
+#ifdef GPUBROKER_SIMDJSON
 #include "tests/bench/simdjson_walk.hpp"
+#endif
 
 namespace gpubroker::bench {
 namespace {
@@ -106,16 +108,22 @@ std::optional<std::string> compare(const std::string& path, const PriceListShape
   std::cerr << line("ours, pieces of 1 MiB", ours, truth.bytes) << ", " << ours.found << " listings\n"
             << line("ours, pieces of 16 KiB (the wire's)", small, truth.bytes) << '\n';
   const auto speed = [&](double seconds) { return static_cast<double>(truth.bytes) / seconds / 1e9; };
+  std::string simdjson = "null";
+#ifdef GPUBROKER_SIMDJSON
   const Figure dom = measure([&] { return Figure{.seconds = simdjson_dom(path, kRounds)}; });
   const Figure walk = measure([&] { return Figure{.seconds = simdjson_on_demand(path, kRounds)}; });
   std::cerr << line("simdjson, DOM", dom, truth.bytes) << '\n'
             << line("simdjson, On-Demand walk", walk, truth.bytes) << '\n';
+  simdjson = std::to_string(speed(std::min(dom.seconds, walk.seconds)));
+#else
+  std::cerr << "  simdjson is not on this machine: no comparison\n";
+#endif
   std::remove(path.c_str());
   if (ours.found <= 0) { return std::nullopt; }
   std::string json = "{\"name\":\"" + name + "\",\"mb\":" + std::to_string(truth.bytes / 1'000'000);
   json += ",\"ours_gb_s\":" + std::to_string(speed(ours.seconds));
   json += ",\"ours_small_pieces_gb_s\":" + std::to_string(speed(small.seconds));
-  json += ",\"simdjson_gb_s\":" + std::to_string(speed(std::min(dom.seconds, walk.seconds)));
+  json += ",\"simdjson_gb_s\":" + simdjson;
   json += ",\"peak_mib\":" + std::to_string(ours.peak_kib / 1024);
   json += ",\"listings\":" + std::to_string(ours.found) + "}";
   return json;
