@@ -75,7 +75,8 @@ Result<std::vector<Offer>> BookingOffers::read_catalog() {
   TRY(const std::int64_t version, data_version(*db.value()));
   const Instant now = clock_.now();
   if (version != version_ || now - read_at_ >= kReadAgain || now < read_at_) {
-    CatalogOffers offers(*db.value(), clock_, kUsable, OfferQuery{.providers = catalog_.clouds});
+    CatalogOffers offers(*db.value(), clock_, kUsable, OfferQuery{.providers = catalog_.clouds},
+                         catalog_.cpus);
     TRY(known_, offers.offers());
     version_ = version;
     read_at_ = now;

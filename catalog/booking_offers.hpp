@@ -14,6 +14,7 @@ namespace gpubroker {
 /// How the catalog is reached by BookingOffers.
 struct BookingCatalog {
   std::vector<std::string> clouds = {};           // whose machines can be booked here
+  std::vector<std::string> cpus = {};             // whose agents are carried; empty: all
   std::function<Result<CatalogDb*>()> open = {};  // `not_found` while nothing was ever refreshed
   std::function<Status(const std::vector<std::string>&)> refresh = {};  // asks these clouds' sources
 };

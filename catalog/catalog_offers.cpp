@@ -21,11 +21,17 @@ Result<std::vector<Offer>> CatalogOffers::offers() {
   query.with_quotes = false;
   query.sort = OfferSort::price;
   std::map<std::pair<OfferKey, Accelerator>, Offer> cheapest;  // rows come by price: the first stays
+  const auto runs_agent = [this](const std::string& cpu) {
+    return cpu.empty() || cpus_.empty() || std::find(cpus_.begin(), cpus_.end(), cpu) != cpus_.end();
+  };
   const auto take = [&, this](const OfferRow& row) {
     const Offer& offer = row.listing.offer;
     if (now - offer.learnt_at > max_age_ && !is_of_table(row.listing)) { return; }
     const auto [at, fresh] = cheapest.emplace(std::pair{offer.key, offer.gpu}, offer);
-    if (fresh) { at->second.chance_percent = row.chance_percent; }
+    if (fresh) {
+      at->second.chance_percent = row.chance_percent;
+      if (!runs_agent(row.listing.arch)) { at->second.cpu_without_agent = row.listing.arch; }
+    }
     if (!fresh && at->second.available && offer.available) { *at->second.available += *offer.available; }
   };
   TRY([[maybe_unused]] const std::size_t found, visit_offers(db_, query, now, take));

@@ -112,7 +112,7 @@ SshChannel& Context::ssh() {
                to_hex(sha256(home)).substr(0, 12);
     }
     ssh_ = std::make_unique<SshChannel>(processes, files,
-                                        SshOptions{.folder = folder, .program_gz = agent_program_gz()});
+                                        SshOptions{.folder = folder, .programs = agent_programs()});
   }
   return *ssh_;
 }
@@ -140,7 +140,8 @@ Result<OfferSource*> Context::offers() {
   if (!offers_) {
     TRY(const auto all, providers());
     std::vector<Provider*> live;
-    BookingCatalog known{.open = [this] { return catalog_to_read(); },
+    BookingCatalog known{.cpus = agent_cpus(),
+                         .open = [this] { return catalog_to_read(); },
                          .refresh = [this](const std::vector<std::string>& names) -> Status {
                            const auto ask = [this, names]() -> Status {
                              // The catalog is written by one at a time.

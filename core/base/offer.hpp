@@ -36,12 +36,13 @@ struct Offer {
   Accelerator gpu = {};
   int vcpus = 0;
   std::int64_t memory_mib = 0;
-  Rate price = {};                    // per machine
-  std::optional<int> available = {};  // machines obtainable now as far as the cloud says; absent: unknown
-  BillingRule billing = {};           // how the cloud rounds time
-  Instant learnt_at = {};             // when this was learnt
-  std::string source = {};            // and from where: "local scenario", "aws spot price history"
-  int chance_percent = 100;           // that a launch finds it, by what launches from here met lately
+  Rate price = {};                     // per machine
+  std::optional<int> available = {};   // machines obtainable now as far as the cloud says; absent: unknown
+  BillingRule billing = {};            // how the cloud rounds time
+  Instant learnt_at = {};              // when this was learnt
+  std::string source = {};             // and from where: "local scenario", "aws spot price history"
+  int chance_percent = 100;            // that a launch finds it, by what launches from here met lately
+  std::string cpu_without_agent = {};  // its CPU ("arm64"), where no agent that we carry runs on it
   bool operator==(const Offer&) const = default;
 };
 

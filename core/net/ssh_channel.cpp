@@ -152,51 +152,85 @@ Status SshChannel::start(const NodeAddress& node, const Command& command, const 
 Status SshChannel::put_and_start(const NodeAddress& node, const std::vector<NodeFile>& files,
                                  const Command& command, const std::string& output_path) {
   TRY(const std::string output, path_below(node, output_path));
-  const bool is_ours =
-      !options_.program_gz.empty() && !command.argv.empty() && command.argv.front() == node.binary;
-  Command there = command;
-  if (is_ours) { there.argv.front() = program_on(node, program_hash()); }
-  TRY(const std::string places, places_of(node, files, output));
-  // A session of its own, nothing of ours open in it: what is started under an ssh connection dies with it
-  // else.
-  const std::string script =
-      places + script_of(node, there) + "setsid \"$@\" </dev/null >>" + shell_quoted(output) + " 2>&1 &\n";
-  const bool is_expected = is_ours && expects_program(node);
-  const std::string check = is_ours ? "test -x " + shell_quoted(there.argv.front()) + " || exit " +
-                                          std::to_string(kNoProgram) + "\n"
-                                    : "";
-  TRY(CommandResult result, deliver(node, files, check + script, is_ours && !is_expected));
-  if (is_expected && result.exit.code == kNoProgram) {
-    TRY(result, deliver(node, files, script, /*with_program=*/true));
+  const bool is_ours = !command.argv.empty() && command.argv.front() == node.binary;
+  const Program* program = is_ours ? program_for(node) : nullptr;
+  TRY(CommandResult result, start_with(node, files, command, output, program));
+  if (program != nullptr && result.exit.code == kOtherCpu) {
+    TRY(program, other_program(node, last_line(result.out)));
+    TRY(result, start_with(node, files, command, output, program));
   }
   if (result.exit.code != 0) { return script_error(node, result, output_path); }
-  if (is_ours) {
+  if (program != nullptr) {
     const std::lock_guard<std::mutex> hold(mutex_);
     with_program_.insert(node.id.value);
   }
   return Ok{};
 }
 
+Result<CommandResult> SshChannel::start_with(const NodeAddress& node, const std::vector<NodeFile>& files,
+                                             const Command& command, const std::string& output,
+                                             const Program* program) {
+  Command there = command;
+  std::string check;
+  if (program != nullptr) {
+    there.argv.front() = program_on(node, program->hash);
+    check = "test -x " + shell_quoted(there.argv.front()) + " || exit " + std::to_string(kNoProgram) + "\n";
+  }
+  TRY(const std::string places, places_of(node, files, output));
+  // A session of its own, nothing of ours open in it: what is started under an ssh connection dies with it
+  // else.
+  const std::string script =
+      places + script_of(node, there) + "setsid \"$@\" </dev/null >>" + shell_quoted(output) + " 2>&1 &\n";
+  const bool is_expected = program != nullptr && expects_program(node);
+  TRY(CommandResult result, deliver(node, files, check + script, is_expected ? nullptr : program));
+  if (is_expected && result.exit.code == kNoProgram) { return deliver(node, files, script, program); }
+  return result;
+}
+
 Result<CommandResult> SshChannel::deliver(const NodeAddress& node, const std::vector<NodeFile>& files,
-                                          const std::string& script, bool with_program) {
+                                          const std::string& script, const Program* program) {
   std::string archive;
   std::string install;
-  if (with_program) {
-    install = install_script(node, program_hash());
-    append_tar_file(archive, "program.gz", 0600, options_.program_gz);
+  if (program != nullptr) {
+    install = install_script(node, program->hash);
+    append_tar_file(archive, "program.gz", 0600, program->is.gz);
   }
   for (std::size_t i = 0; i < files.size(); ++i) {
     append_tar_file(archive, std::to_string(i), files[i].mode, files[i].bytes);
   }
   append_tar_file(archive, "start", 0600, install + script);
   append_tar_end(archive);
-  return remote(node, receive_command(node), {.stdin_bytes = std::move(archive)}, kLong);
+  return remote(node, receive_command(node, program == nullptr ? "" : program->is.cpu),
+                {.stdin_bytes = std::move(archive)}, kLong);
 }
 
-const std::string& SshChannel::program_hash() {
+const SshChannel::Program* SshChannel::program_for(const NodeAddress& node) {
   const std::lock_guard<std::mutex> hold(mutex_);
-  if (program_hash_.empty()) { program_hash_ = to_hex(sha256(options_.program_gz)); }
-  return program_hash_;
+  if (programs_.empty()) {
+    for (const NodeProgram& one : options_.programs) {
+      programs_.push_back({.is = one, .hash = to_hex(sha256(one.gz))});
+    }
+  }
+  const auto told = cpus_.find(node.id.value);
+  for (const Program& program : programs_) {
+    if (told == cpus_.end() || told->second == program.is.cpu) { return &program; }
+  }
+  return nullptr;
+}
+
+Result<const SshChannel::Program*> SshChannel::other_program(const NodeAddress& node,
+                                                             const std::string& machine) {
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    cpus_[node.id.value] = cpu_of_uname(machine);
+  }
+  if (const Program* const program = program_for(node)) { return program; }
+  return Error{.kind = ErrorKind::invalid,
+               .message = node.id.value + " has a CPU of kind " + machine +
+                          ", and this gpubroker carries no agent for it",
+               .hint = "ask for machines of another kind, or build with scripts/agent (README.md)",
+               .source = "ssh " + node.host,
+               .code = "cpu"};
 }
 
 /// Whether it is worth asking before it is sent: it was here before, or the machine may have kept it.

@@ -1,4 +1,5 @@
 #pragma once
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -13,13 +14,19 @@ namespace gpubroker {
 
 struct CutArchive;
 
+/// A program for nodes of one CPU ("x86_64", "arm64"), compressed by gzip. Borrowed for good.
+struct NodeProgram {
+  std::string cpu = {};
+  std::string_view gz = {};
+};
+
 struct SshOptions {
   std::string program = "ssh";  // the system's OpenSSH: the user's config, agent and ProxyJump are respected
   std::string folder =
       {};  // ours: control sockets and pinned host keys; short, a socket's path has 104 characters
-  /// The program that is brought to nodes that have it not, compressed by gzip; empty: they have it. Borrowed
-  /// for good.
-  std::string_view program_gz = {};
+  /// The program that is brought to nodes that have it not, by their CPU, the likeliest first; empty: they
+  /// have it.
+  std::vector<NodeProgram> programs = {};
   Millis connect_timeout{10'000};
 };
 
@@ -30,14 +37,16 @@ struct SshOptions {
 ///
 /// What is put at a start goes in one session, as an archive on its standard input: our program, if it is not
 /// there yet, the files, and the script that puts them in their places when all of them have arrived. The
-/// program lies at NodeAddress::binary with its hash for an ending: what is there under that name is whole.
+/// program lies at NodeAddress::binary with its hash for an ending: what is there under that name is whole. A
+/// node of another CPU says so before it takes anything, and is sent its own program.
 ///
 /// A large file for a machine of one's own goes in pieces that are kept there, beside the program: the next
 /// one is made of what is there, and only what is new is sent.
 ///
 /// Errors: `network` when the node cannot be reached, code "unreachable" (the command did not run), or was
 /// lost (maybe_applied); `auth` when the key is refused (code "ssh-key") or the host key is another one (code
-/// "host-key"); `not_found`, `capacity` as NodeChannel says.
+/// "host-key"); `invalid` (code "cpu") when there is no program for the node's CPU; `not_found`, `capacity`
+/// as NodeChannel says.
 class SshChannel final : public NodeChannel {
  public:
   /// Borrows both.
@@ -69,18 +78,28 @@ class SshChannel final : public NodeChannel {
   /// False: that machine cannot do it, nothing has changed.
   Result<bool> put_pieces(const NodeAddress& node, const std::string& target, const std::string& local_path);
   Result<std::shared_ptr<const CutArchive>> cut(const std::string& local_path);
-  const std::string& program_hash();
+  struct Program {
+    NodeProgram is = {};
+    std::string hash = {};
+  };
+  /// The node's, as far as is known; nullptr: none is brought at all.
+  const Program* program_for(const NodeAddress& node);
+  /// The same once the node has said what CPU it has, in the words of uname.
+  Result<const Program*> other_program(const NodeAddress& node, const std::string& machine);
   bool expects_program(const NodeAddress& node);
+  Result<CommandResult> start_with(const NodeAddress& node, const std::vector<NodeFile>& files,
+                                   const Command& command, const std::string& output, const Program* program);
   Result<CommandResult> deliver(const NodeAddress& node, const std::vector<NodeFile>& files,
-                                const std::string& script, bool with_program);
+                                const std::string& script, const Program* program);
 
   Processes& processes_;
   Files& files_;
   SshOptions options_;
   std::mutex mutex_ = {};
-  std::string program_hash_ = {};  // of program_gz, once it was needed
-  std::mutex cut_mutex_ = {};      // held while one is cut: many nodes want the same
-  std::string cut_name_ = {};      // of the file that was cut last: path, size and time
+  std::vector<Program> programs_ = {};            // with their hashes, once one was needed
+  std::map<std::string, std::string> cpus_ = {};  // nodes that said to have another one than the first
+  std::mutex cut_mutex_ = {};                     // held while one is cut: many nodes want the same
+  std::string cut_name_ = {};                     // of the file that was cut last: path, size and time
   std::shared_ptr<const CutArchive> cut_ = {};
   std::set<std::string> with_program_ = {};  // nodes that have it
 };

@@ -133,10 +133,19 @@ Result<std::string> places_of(const NodeAddress& node, const std::vector<NodeFil
   return script + ") || exit 71\n" + moves;
 }
 
-std::string receive_command(const NodeAddress& node) {
+std::string cpu_of_uname(const std::string& machine) {
+  if (machine == "aarch64") { return "arm64"; }
+  return machine == "amd64" ? "x86_64" : machine;
+}
+
+std::string receive_command(const NodeAddress& node, const std::string& cpu) {
+  const std::string names = cpu == "arm64" ? "arm64|aarch64" : cpu == "x86_64" ? "x86_64|amd64" : cpu;
+  const std::string check = cpu.empty() ? ""
+                                        : "case $(uname -m) in " + names + ") ;; *) uname -m; exit " +
+                                              std::to_string(kOtherCpu) + ";; esac; ";
   // What is started has the login's own umask again.
   const std::string script =
-      "u=$(umask); umask 077; d=" + shell_quoted(node.root) +
+      check + "u=$(umask); umask 077; d=" + shell_quoted(node.root) +
       "/incoming.$$; mkdir -p \"$d\" && cd \"$d\" && tar -xopf - || { rm -rf \"$d\"; exit 71; }; "
       "umask $u; sh ./start; code=$?; rm -rf \"$d\"; exit $code";
   return "exec sh -c " + shell_quoted(script);

@@ -10,6 +10,8 @@ namespace gpubroker {
 /// How our scripts say what went wrong; 71: as their last line tells.
 inline constexpr int kMissing = 44;    // a file is not there
 inline constexpr int kNoProgram = 45;  // our program is not
+inline constexpr int kOtherCpu =
+    46;  // the program that comes is for another CPU; standard output names the machine's
 inline constexpr int kSshFailed = 255;
 
 std::string folder_of(const std::string& path);
@@ -43,7 +45,11 @@ Result<std::string> places_of(const NodeAddress& node, const std::vector<NodeFil
                               const std::string& output);
 
 /// The command of a session that is sent an archive: unpacks it in a folder of its own and runs `start` out
-/// of it. Nothing is in its place before all has come.
-std::string receive_command(const NodeAddress& node);
+/// of it. Nothing is in its place before all has come, and nothing is taken by a machine of another CPU than
+/// `cpu`; empty: any.
+std::string receive_command(const NodeAddress& node, const std::string& cpu);
+
+/// "x86_64" or "arm64" of what `uname -m` says; what it says of others.
+std::string cpu_of_uname(const std::string& machine);
 
 }  // namespace gpubroker

@@ -25,7 +25,19 @@ int market_place(const ResourceNeed& need, Market market) {
 
 /// The checks of an offer against a need, in their order: of several needs, the one that came furthest is
 /// told.
-enum class Check : std::uint8_t { provider, region, zone, type, market, gpu, vcpus, memory, price, passed };
+enum class Check : std::uint8_t {
+  provider,
+  region,
+  zone,
+  type,
+  market,
+  gpu,
+  vcpus,
+  memory,
+  price,
+  cpu,
+  passed
+};
 
 Rate per_gpu_rounded_up(const Offer& offer) {
   // A price that is over a limit by less than a micro-dollar per GPU is over it.
@@ -50,7 +62,8 @@ Check compare(const Offer& offer, const ResourceNeed& need) {
   if (!matches(need.gpu, offer.gpu)) { return Check::gpu; }
   if (!fits(need.cpus, offer.vcpus)) { return Check::vcpus; }
   if (!fits(need.memory_mib, offer.memory_mib)) { return Check::memory; }
-  return is_dear(offer, need) ? Check::price : Check::passed;
+  if (is_dear(offer, need)) { return Check::price; }
+  return offer.cpu_without_agent.empty() ? Check::passed : Check::cpu;
 }
 
 std::string above(Rate price, const char* unit, Rate most) {
@@ -82,6 +95,8 @@ std::pair<std::string, std::string> explain(Check failed, const Offer& offer, co
         return {above(offer.price, "", *need.max_price), "price"};
       }
       return {above(per_gpu_rounded_up(offer), " per GPU", need.max_price_per_gpu.value_or(Rate{})), "price"};
+    case Check::cpu:
+      return {"CPU " + offer.cpu_without_agent + ": this gpubroker carries no agent for it", "cpu"};
     case Check::passed:
       break;
   }

@@ -22,7 +22,7 @@ struct Judged {
                          // candidate only
   std::string why = {};  // with several needs: of the one that came nearest
   std::string kind =
-      {};  // of the reason, one word: "place", "market", "gpu", "size", "price", or an error's kind
+      {};  // of the reason, one word: "place", "market", "gpu", "size", "price", "cpu", or an error's kind
 };
 
 /// What may be booked, best first.

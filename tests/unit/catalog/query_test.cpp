@@ -277,6 +277,31 @@ TEST_CASE("a plan gets believed prices, told lately, the cheapest ask of each ke
   CHECK(CatalogOffers(world.db(), clock, 2 * kHour).offers().value().size() == 11);  // all but the quote
 }
 
+TEST_CASE("a plan is told which machines no agent of ours runs on") {
+  World world;
+  const auto row = [](const std::string& type, const std::string& arch) {
+    Listing one = listing("lambda/us-east-1/" + type + "/on_demand", "H100 SXM", 1, "3");
+    one.arch = arch;
+    return one;
+  };
+  world.take("lambda/types", {row("gpu_1x_gh200", "arm64"), row("gpu_1x_h100", "x86_64"), row("untold", "")});
+  testing::ManualClock clock;
+  clock.time = kNow + kMinute;
+  const auto without_agent = [&](const std::vector<std::string>& carried) {
+    std::string all;
+    for (const Offer& offer : CatalogOffers(world.db(), clock, kHour, {}, carried).offers().value()) {
+      if (!offer.cpu_without_agent.empty()) {
+        all += offer.key.instance_type + " " + offer.cpu_without_agent + ";";
+      }
+    }
+    return all;
+  };
+  CHECK(without_agent({"x86_64"}) == "gpu_1x_gh200 arm64;");
+  CHECK(without_agent({"arm64"}) == "gpu_1x_h100 x86_64;");
+  CHECK(without_agent({"x86_64", "arm64"}).empty());
+  CHECK(without_agent({}).empty());
+}
+
 TEST_CASE("a table's price does not spoil where the cloud itself tells the offer") {
   World world;
   const auto row = [](const std::string& where, const std::string& source) {

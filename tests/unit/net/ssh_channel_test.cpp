@@ -3,10 +3,12 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sys/utsname.h>
 
 #include <doctest/doctest.h>
 
 #include "core/base/text.hpp"
+#include "core/net/ssh_script.hpp"
 #include "core/system/clock.hpp"
 #include "core/system/files.hpp"
 #include "core/system/process.hpp"
@@ -17,6 +19,13 @@ namespace gpubroker {
 namespace {
 
 constexpr Millis kSoon{10'000};
+
+const std::string kThisCpu = [] {
+  utsname names = {};
+  uname(&names);
+  return cpu_of_uname(names.machine);
+}();
+const std::string kOtherCpu = kThisCpu == "arm64" ? "x86_64" : "arm64";
 
 using Node = testing::SshdNode;
 
@@ -121,7 +130,7 @@ TEST_CASE("ssh: what is started outlives the connection; our program and files c
   const std::string program =
       gzipped("#!/bin/sh\necho \"$1 $SECRET $(cat attempts/1/spec)\"; sleep 0.3; echo on\n");
   SshChannel channel(laptop.processes, laptop.files,
-                     {.folder = laptop.folder / "ssh", .program_gz = program});
+                     {.folder = laptop.folder / "ssh", .programs = {{kThisCpu, program}}});
   const NodeAddress at = node.address();
   const Status started = channel.put_and_start(at,
                                                {{.path = "attempts/1/spec", .bytes = "it's", .mode = 0640},
@@ -152,7 +161,7 @@ TEST_CASE("ssh: our program is not sent to where it is") {
   const std::string program = gzipped("#!/bin/sh\necho sent\n");
   const auto channel_of = [&] {
     return SshChannel(laptop.processes, laptop.files,
-                      {.folder = laptop.folder / "ssh", .program_gz = program});
+                      {.folder = laptop.folder / "ssh", .programs = {{kThisCpu, program}}});
   };
   const auto check_twice = [&](const NodeAddress& at, SshChannel& first, SshChannel& second) {
     REQUIRE(first.start(at, {.argv = {at.binary, "agent"}}, "attempts/1/agent.log").ok());
@@ -171,6 +180,35 @@ TEST_CASE("ssh: our program is not sent to where it is") {
   }
 }
 
+TEST_CASE("ssh: a node of another CPU says so, and is sent its own program") {
+  Node node("n1");
+  Laptop laptop;
+  const NodeAddress at = node.address();
+  const std::string wrong = gzipped("#!/bin/sh\necho wrong\n");
+  const std::string right = gzipped("#!/bin/sh\necho right\n");
+  const Command agent{.argv = {at.binary, "agent"}};
+  SUBCASE("which is carried") {
+    SshChannel channel(
+        laptop.processes, laptop.files,
+        {.folder = laptop.folder / "ssh", .programs = {{kOtherCpu, wrong}, {kThisCpu, right}}});
+    for (const char* log : {"attempts/1/agent.log", "attempts/2/agent.log"}) {
+      const Status started = channel.put_and_start(at, {{.path = "spec", .bytes = "x"}}, agent, log);
+      REQUIRE_MESSAGE(started.ok(), started.error().message);
+    }
+    CHECK(wait_for_log(channel, at, "right\n") == "right\n");
+    CHECK(only_file(std::filesystem::path(at.binary).parent_path()).string().rfind(at.binary, 0) == 0);
+  }
+  SUBCASE("which is not carried") {
+    SshChannel channel(laptop.processes, laptop.files,
+                       {.folder = laptop.folder / "ssh", .programs = {{kOtherCpu, wrong}}});
+    const Status started = channel.put_and_start(at, {{.path = "spec", .bytes = "x"}}, agent, "agent.log");
+    REQUIRE_FALSE(started.ok());
+    CHECK(started.error().kind == ErrorKind::invalid);
+    CHECK(started.error().code == "cpu");
+    CHECK(std::filesystem::is_empty(at.root));
+  }
+}
+
 TEST_CASE("ssh: a transfer that breaks off leaves nothing that could be run") {
   Node node("n1");
   Laptop laptop;
@@ -182,7 +220,7 @@ TEST_CASE("ssh: a transfer that breaks off leaves nothing that could be run") {
     std::ofstream(cut) << "#!/bin/sh\nhead -c " << bytes << " | ssh \"$@\"\n";
     std::filesystem::permissions(cut, std::filesystem::perms{0755});
     SshChannel channel(laptop.processes, laptop.files,
-                       {.program = cut, .folder = laptop.folder / "ssh", .program_gz = program});
+                       {.program = cut, .folder = laptop.folder / "ssh", .programs = {{kThisCpu, program}}});
     const Status started = channel.put_and_start(at, {{.path = "attempts/1/spec", .bytes = "x"}},
                                                  {.argv = {at.binary, "agent"}}, "attempts/1/agent.log");
     REQUIRE_FALSE(started.ok());

@@ -57,6 +57,20 @@ TEST_CASE("candidates come first: by market as preferred, by price, by name; the
         "east/a/on_demand");
 }
 
+TEST_CASE("a machine that none of our agents runs on is no candidate, however cheap") {
+  std::vector<Offer> offers = {offer("east", "gh200", Market::on_demand, 1.0),
+                               offer("east", "h100", Market::on_demand, 2.0)};
+  offers[0].cpu_without_agent = "arm64";
+  const GangNeed need{.any_of = {{.markets = {Market::on_demand}}}};
+  const std::vector<Judged> judged = rank_offers(offers, need, {}, kNow);
+  CHECK(shown(judged) == Words{"east/h100/on_demand",
+                               "east/gh200/on_demand: CPU arm64: this gpubroker carries no agent for it"});
+  CHECK(judged[1].kind == "cpu");
+  const Candidates candidates = find_candidates(offers, need, {}, kNow, 10);
+  REQUIRE(candidates.best.size() == 1);
+  CHECK(candidates.best[0]->key.instance_type == "h100");
+}
+
 TEST_CASE("each bound has its reason, with the figure that was in the way") {
   const Offer given = offer("east", "a", Market::on_demand, 20.0);
   const GpuSpec h100 = parse_gpu_spec("H100:8").value();
