@@ -674,7 +674,9 @@ CommandInfo describe_commands() {
   return describe(root, "");
 }
 
-Result<CommandLine> read_command_line(const std::vector<std::string>& words) {
+Result<CommandLine> read_command_line(const std::vector<std::string>& typed) {
+  std::vector<std::string> words = typed;
+  if (!words.empty() && words.front() == "--version") { words.front() = "version"; }  // as others are asked
   if (words.size() > 1 && words.front() == "help" && words[1].rfind('-', 0) != 0) {
     TRY(std::string text, explain_topic({words.begin() + 1, words.end()}));
     return CommandLine{.print = std::move(text)};

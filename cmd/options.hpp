@@ -19,7 +19,7 @@ struct CommandLine {
 
 /// Reads the words after the program's name. Usage errors are `invalid` with code "usage" and the nearest
 /// command or option in the hint.
-Result<CommandLine> read_command_line(const std::vector<std::string>& words);
+Result<CommandLine> read_command_line(const std::vector<std::string>& typed);
 
 /// Whether errors are to be told as JSON, also of a command line that cannot be read.
 bool wants_json(const std::vector<std::string>& words);

@@ -53,6 +53,12 @@ TEST_CASE("options of all commands may stand anywhere") {
   }
 }
 
+TEST_CASE("--version is the command") {
+  CHECK(read_command_line({"--version"}).ok());
+  CHECK(read_command_line({"--version", "--json"}).value().json);
+  CHECK_FALSE(read_command_line({"status", "--version"}).ok());
+}
+
 TEST_CASE("a workload may be called like a command") {
   CHECK(read_command_line({"status", "launch"}).ok());
   CHECK(read_command_line({"down", "status", "--yes"}).ok());
