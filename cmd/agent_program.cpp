@@ -15,6 +15,7 @@
           ".byte 0\n"                                                                        \
           ".text\n")
 
+// NOLINTBEGIN(readability-identifier-naming): symbols of the assembler.
 extern "C" {
 #ifdef GPUBROKER_AGENT_X86_64_GZ
 GPUBROKER_EMBED("gpubroker_agent_x86_64", GPUBROKER_AGENT_X86_64_GZ);
@@ -27,6 +28,7 @@ extern const char gpubroker_agent_arm64_begin;
 extern const char gpubroker_agent_arm64_end;
 #endif
 }
+// NOLINTEND(readability-identifier-naming)
 
 namespace gpubroker {
 namespace {

@@ -10,8 +10,7 @@ namespace gpubroker {
 /// How our scripts say what went wrong; 71: as their last line tells.
 inline constexpr int kMissing = 44;    // a file is not there
 inline constexpr int kNoProgram = 45;  // our program is not
-inline constexpr int kOtherCpu =
-    46;  // the program that comes is for another CPU; standard output names the machine's
+inline constexpr int kOtherCpu = 46;   // our program is for another CPU than the one told on standard output
 inline constexpr int kSshFailed = 255;
 
 std::string folder_of(const std::string& path);

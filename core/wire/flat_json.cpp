@@ -70,10 +70,12 @@ class Tape {
   [[nodiscard]] const FlatToken* tokens() const { return tokens_.data(); }
 
   // What the library asks for: no limits but its own, and whether to go on.
+  // NOLINTBEGIN(readability-identifier-naming): its names.
   static constexpr std::size_t max_object_size = std::numeric_limits<std::size_t>::max();
   static constexpr std::size_t max_array_size = max_object_size;
   static constexpr std::size_t max_key_size = max_object_size;
   static constexpr std::size_t max_string_size = max_object_size;
+  // NOLINTEND(readability-identifier-naming)
   bool on_document_begin(Problem& /*problem*/) { return true; }
   bool on_document_end(Problem& /*problem*/) { return true; }
   bool on_object_begin(Problem& /*problem*/) { return open(Kind::object); }

@@ -25,7 +25,7 @@ const std::string kThisCpu = [] {
   uname(&names);
   return cpu_of_uname(names.machine);
 }();
-const std::string kOtherCpu = kThisCpu == "arm64" ? "x86_64" : "arm64";
+const std::string kForeignCpu = kThisCpu == "arm64" ? "x86_64" : "arm64";
 
 using Node = testing::SshdNode;
 
@@ -190,7 +190,7 @@ TEST_CASE("ssh: a node of another CPU says so, and is sent its own program") {
   SUBCASE("which is carried") {
     SshChannel channel(
         laptop.processes, laptop.files,
-        {.folder = laptop.folder / "ssh", .programs = {{kOtherCpu, wrong}, {kThisCpu, right}}});
+        {.folder = laptop.folder / "ssh", .programs = {{kForeignCpu, wrong}, {kThisCpu, right}}});
     for (const char* log : {"attempts/1/agent.log", "attempts/2/agent.log"}) {
       const Status started = channel.put_and_start(at, {{.path = "spec", .bytes = "x"}}, agent, log);
       REQUIRE_MESSAGE(started.ok(), started.error().message);
@@ -200,7 +200,7 @@ TEST_CASE("ssh: a node of another CPU says so, and is sent its own program") {
   }
   SUBCASE("which is not carried") {
     SshChannel channel(laptop.processes, laptop.files,
-                       {.folder = laptop.folder / "ssh", .programs = {{kOtherCpu, wrong}}});
+                       {.folder = laptop.folder / "ssh", .programs = {{kForeignCpu, wrong}}});
     const Status started = channel.put_and_start(at, {{.path = "spec", .bytes = "x"}}, agent, "agent.log");
     REQUIRE_FALSE(started.ok());
     CHECK(started.error().kind == ErrorKind::invalid);
