@@ -3,10 +3,13 @@
 tests/fuzz/runs.tsv what former builds have added up to."""
 import argparse, concurrent.futures, json, os, pathlib, re, shutil, signal, subprocess, sys, time
 
+ENOUGH = 10_000_000  # runs of a target
+
 parser = argparse.ArgumentParser()
 parser.add_argument("how", choices=["short", "long", "table", "keep"])
 parser.add_argument("source", type=pathlib.Path)
 parser.add_argument("--seconds", type=int, default=0, help="of each target's turn")
+parser.add_argument("--runs", type=int, default=ENOUGH, help="of each target in all: where `long` ends")
 parser.add_argument("targets", nargs="*")
 options = parser.parse_intermixed_args()  # targets may follow --seconds
 
@@ -17,7 +20,6 @@ KEPT = SOURCE / "tests/fuzz/runs.tsv"
 CORPUS = SOURCE / "build/fuzz-corpus"  # of both builds: what one found is where the other begins
 FIXTURES = SOURCE / "tests/fixtures"
 LONGEST = 4096  # bytes of an input: what is longer is rarely another case, and always slower
-ENOUGH = 10_000_000  # runs of a target
 CLOUDS = sorted(path.stem for path in (SOURCE / "tests/fuzz/clouds").glob("*.cpp"))
 TARGETS = options.targets or ["grpc", "manifest", "record", "s3", "scenario", "task", "values", "wire", *CLOUDS]
 
@@ -65,15 +67,15 @@ def findings(target):
     return sorted(path for path in (FINDINGS / target).glob("*") if not path.name.startswith("slow-unit"))
 
 
-def run(target, seconds):
-    """One turn; how many runs, or None when it ended before it could run at all."""
+def run(target, seconds, most_runs=-1):
+    """One turn, until the time is up or so many runs are done; how many, or None when it ended before it could run at all."""
     log = BUILD / "logs" / target
     log.parent.mkdir(exist_ok=True)
     (FINDINGS / target).mkdir(parents=True, exist_ok=True)
     began, before = time.monotonic(), len(findings(target))
     with open(log, "wb") as out:
         # A leak check at the end of each run is enough.
-        subprocess.run([BIN / f"fuzz_{target}", f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-timeout=20", "-rss_limit_mb=2048",
+        subprocess.run([BIN / f"fuzz_{target}", f"-max_total_time={seconds}", f"-runs={most_runs}", f"-max_len={LONGEST}", "-timeout=20", "-rss_limit_mb=2048",
                         "-detect_leaks=1", "-print_final_stats=1", f"-artifact_prefix={FINDINGS / target}/",
                         # Weighing the corpus costs a quarter of a quick run.
                         f"-entropic={int(options.how == 'short')}", CORPUS / target],
@@ -133,14 +135,17 @@ def short():
 
 
 def long():
-    """Whoever has the fewest runs is next."""
+    """Whoever has the fewest runs is next, until all have enough."""
     stopped = set()
-    while len(stopped) < len(TARGETS):
-        target = min((target for target in TARGETS if target not in stopped), key=lambda target: totals()[target][0])
-        if run(target, options.seconds or 300) is None:
+    while True:
+        runs = {target: sums[0] for target, sums in totals().items()}
+        left = [target for target in TARGETS if target not in stopped and runs[target] < options.runs]
+        if not left:
+            return 1 if stopped else 0
+        target = min(left, key=runs.get)
+        if run(target, options.seconds or 300, options.runs - runs[target]) is None:
             stopped.add(target)  # it cannot run
         table()
-    return 1
 
 
 if options.how == "table":
