@@ -289,7 +289,8 @@ TEST_CASE("a plan is told which machines no agent of ours runs on") {
   clock.time = kNow + kMinute;
   const auto without_agent = [&](const std::vector<std::string>& carried) {
     std::string all;
-    for (const Offer& offer : CatalogOffers(world.db(), clock, kHour, {}, carried).offers().value()) {
+    const std::vector<Offer> offers = CatalogOffers(world.db(), clock, kHour, {}, carried).offers().value();
+    for (const Offer& offer : offers) {
       if (!offer.cpu_without_agent.empty()) {
         all += offer.key.instance_type + " " + offer.cpu_without_agent + ";";
       }
