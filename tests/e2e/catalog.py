@@ -107,6 +107,12 @@ def with_every_account(clouds):
         assert joined and all(o["fabric"] == "infiniband" for o in joined)
         ready = offers(home, "H100:8", "--available")
         assert ready and len(ready) < len(offers(home, "H100:8"))
+        # GH200 machines are arm64: planned with where an agent for them is carried, and passed over with the reason where none is.
+        with open(binary, "rb") as program:
+            carried = b"gpubroker_agent_arm64_begin" in program.read()
+        plan = home.run("launch", "--run", "true", "--gpus", "GH200:1", "--dry-run", check=False)
+        assert (plan.returncode == 0) == carried, plan
+        assert "gpu_1x_gh200" in plan.stdout + plan.stderr and ("CPU arm64: this gpubroker carries no agent" in plan.stderr) != carried, plan
 
 
 def faults(clouds):
